@@ -13,6 +13,7 @@ import {
 import { onOneLine } from "../../packages/server/src/domain/json-text.ts";
 import type { Command, EventPublication, Push } from "../../packages/server/src/domain/message.ts";
 import { payloadOf, payloadValue } from "../../packages/server/src/domain/payload.ts";
+import type { Protocol } from "../../packages/server/src/domain/transport.ts";
 import { parseUserInfo } from "../../packages/server/src/domain/user-info.ts";
 import { nativeProtocol } from "../../packages/server/src/protocols/native/codec.ts";
 import { pusherProtocol } from "../../packages/server/src/protocols/pusher/codec.ts";
@@ -398,3 +399,84 @@ function pusherFrame(command: Command): { event: string; channel?: string; data?
       return undefined;
   }
 }
+
+describe("a frame as libraries write it", () => {
+  /** Spaces keep their meaning between the tokens of JSON, and away from what is read at one glance. */
+  const outcome = (protocol: Protocol, frame: string) => {
+    try {
+      return protocol.decode(frame);
+    } catch (error) {
+      if (error instanceof CommandError) return { code: error.code, message: error.message, about: error.about };
+      throw error;
+    }
+  };
+  const sameSpaced = (protocol: Protocol, frame: string) =>
+    expect(outcome(protocol, frame)).toEqual(outcome(protocol, ` ${frame}`));
+
+  const names = fc.oneof(fc.constantFrom("client-x", "private-c", "", "a", "client-"), anyText);
+  const valueTexts = fc.oneof(
+    anyJson.map((value) => JSON.stringify(value)),
+    fc.constantFrom(
+      "null",
+      "1.0",
+      "12345678901234567890",
+      '{"a":\n1}',
+      ' {"a":1}',
+      "{} ",
+      "",
+      '"',
+      "1,2",
+      "{}}",
+      '1,"event":"client-y"',
+    ),
+    fc.constantFrom('{"channel":"c"}', '"x","channel":"d"', `${"[".repeat(31)}${"]".repeat(31)}`, "[".repeat(90)),
+    anyText,
+  );
+  const ids = fc.constantFrom(
+    "",
+    '"id":7,',
+    '"id":0,',
+    '"id":07,',
+    '"id":"a",',
+    '"id":1e3,',
+    '"id":null,',
+    '"id":-1,',
+    '"id":,',
+  );
+  const quote = JSON.stringify;
+  const pusherFrames = fc.tuple(names, names, valueTexts, fc.boolean()).map(([name, channel, data, isChannelFirst]) => {
+    const head = `{"event":${quote(`client-${name}`)}`;
+    return isChannelFirst
+      ? `${head},"channel":${quote(channel)},"data":${data}}`
+      : `${head},"data":${data},"channel":${quote(channel)}}`;
+  });
+  const nativeFrames = fc.tuple(ids, names, names, valueTexts).map(([id, channel, event, data]) => {
+    return `{"event":"publish",${id}"data":{"channel":${quote(channel)},"event":${quote(event)},"data":${data}}}`;
+  });
+  /** One character less, or another one in its place. */
+  const damaged = (frames: fc.Arbitrary<string>) =>
+    fc
+      .tuple(frames, fc.nat(), fc.constantFrom("", '"', "\\", "{", "}", ",", ":", "\n", "\u0000", " ", "x"))
+      .map(([frame, place, other]) => {
+        const at = place % frame.length;
+        return frame.slice(0, at) + other + frame.slice(at + 1);
+      });
+
+  test.each([
+    ["Pusher", pusher, pusherFrames],
+    ["native", native, nativeFrames],
+  ] as const)("is understood as any other that says the same: %s", (_, protocol, frames) => {
+    fc.assert(
+      fc.property(fc.oneof(frames, damaged(frames)), (frame) => void sameSpaced(protocol, frame)),
+      settings(2_000),
+    );
+  });
+
+  test("keeps numbers as they were written", () => {
+    const data = '{"n":12345678901234567890,"one":1.0}';
+    expect(pusher.decode(`{"event":"client-x","data":${data},"channel":"private-c"}`)).toMatchObject({ data });
+    expect(pusher.decode(`{"event":"client-x","channel":"private-c","data":${data}}`)).toMatchObject({ data });
+    const publish = `{"event":"publish","id":7,"data":{"channel":"c","event":"e","data":${data}}}`;
+    expect(native.decode(publish)).toEqual({ type: "publish", channel: "c", event: "e", data, ref: 7 });
+  });
+});

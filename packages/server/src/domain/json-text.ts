@@ -40,9 +40,9 @@ export function onOneLine(text: string): string {
   return text.includes("\n") || text.includes("\r") ? text.replaceAll(/[\r\n]/g, " ") : text;
 }
 
-/** Whether brackets nest deeper than that, strings aside. Short texts cannot, and are not looked at. */
+/** Whether brackets nest deeper than that, strings aside. Texts too short to close so many are not looked at: what stays open is no JSON. */
 export function isDeeperThan(text: string, most: number): boolean {
-  if (text.length <= most) return false;
+  if (text.length < 2 * (most + 1)) return false;
   let depth = 0;
   let inString = false;
   for (let at = 0; at < text.length; at++) {
@@ -66,8 +66,10 @@ export function exactId(id: string | number, text: string | undefined): string {
 function isKey(text: string, start: number, end: number, key: string): boolean {
   const length = end - start - 2;
   if (length === key.length) return text.startsWith(key, start + 1);
-  // Escapes only make it longer.
-  return length > key.length && JSON.parse(text.slice(start, end)) === key;
+  // Escapes only make it longer. Looking for one first saves a client event two texts that are parsed for nothing, a tenth of a µs.
+  if (length < key.length) return false;
+  const written = text.slice(start, end);
+  return written.includes("\\") && JSON.parse(written) === key;
 }
 
 function afterComma(text: string, from: number): number {

@@ -1,7 +1,8 @@
 /** JSON as the protocols take it from strangers: bounded in depth, text only, keys that cannot reach a prototype. */
 
 import { CommandError } from "../domain/error.ts";
-import { isDeeperThan } from "../domain/json-text.ts";
+import { isDeeperThan, onOneLine } from "../domain/json-text.ts";
+import { noteJson } from "../domain/payload.ts";
 import type { Frame } from "../domain/transport.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -17,6 +18,36 @@ export function parseFrame(frame: Frame, maxDepth: number): JsonObject {
   if (!isObject(value)) throw new CommandError("malformed", "A message is a JSON object.");
   return value;
 }
+
+/** The JSON that stands there in one line, with nothing around it; undefined where it is a string, too deep, or none. */
+export function jsonIn(frame: string, from: number, end: number, maxDepth: number): string | undefined {
+  const first = frame.charCodeAt(from);
+  if (end <= from || first === QUOTE || first <= SPACE || frame.charCodeAt(end - 1) <= SPACE) return undefined;
+  const text = frame.slice(from, end);
+  if (isDeeperThan(text, maxDepth)) return undefined;
+  try {
+    JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const line = onOneLine(text);
+  noteJson(line);
+  return line;
+}
+
+/** Where a string that is written without an escape ends, which begins at `from`; -1 where it is not of that kind. */
+export function plainEnd(text: string, from: number): number {
+  const end = from < 0 ? -1 : text.indexOf('"', from);
+  for (let at = from; at < end; at++) {
+    const code = text.charCodeAt(at);
+    if (code < SPACE || code === BACKSLASH) return -1;
+  }
+  return end;
+}
+
+const SPACE = 0x20;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
 
 function parse(text: string): unknown {
   try {

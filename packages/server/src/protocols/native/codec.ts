@@ -23,6 +23,7 @@ import { type UserInfo, userInfoJson } from "../../domain/user-info.ts";
 import { CLOSE_CODES } from "../close-codes.ts";
 import { isObject, type JsonObject, own, parseFrame } from "../json.ts";
 import { positionIn, positionText, previousIdsIn, resumeOptionsIn } from "../resume.ts";
+import { decodePlainPublish } from "./plain-publish.ts";
 import { FEATURES, ID_LENGTH, RESERVED, type ServerFrame, type WireWelcome } from "./wire.ts";
 
 export function nativeProtocol(options: { readonly jsonDepth: number }): Protocol {
@@ -40,6 +41,8 @@ export function nativeProtocol(options: { readonly jsonDepth: number }): Protoco
 }
 
 function decode(frame: Frame, jsonDepth: number): Command {
+  const plain = decodePlainPublish(frame, jsonDepth);
+  if (plain) return plain;
   const message = parseFrame(frame, jsonDepth);
   const ref = refIn(message);
   try {
@@ -255,15 +258,18 @@ function frameOf(push: Plain): ServerFrame | undefined {
  */
 function encodeEvent(push: EventPublication | NoticePush): string {
   const { event, data, bare } = push;
-  const isPlaced = push.type === "event" && userOfChannel(push.channel) === undefined;
-  const place = isPlaced ? `,"channel":${JSON.stringify(push.channel)}` : "";
+  const channel = push.type === "event" && userOfChannel(push.channel) === undefined ? push.channel : undefined;
+  const more = placeInHistory(push) + (RESERVED.has(event) ? ',"pushed":true' : "");
+  if (bare) {
+    const place = channel === undefined ? "" : `,"channel":${JSON.stringify(channel)}`;
+    const inner = innerOf(push);
+    return inner === "" ? `{${(place + more).slice(1)}}` : `{${inner}${place}${more}}`;
+  }
   const user = push.type === "event" ? push.from?.user : undefined;
   const sender = user === undefined ? "" : `,"user":${JSON.stringify(user)}`;
-  const more = placeInHistory(push) + (RESERVED.has(event) ? ',"pushed":true' : "");
-  if (!bare)
-    return `{"event":${JSON.stringify(event)}${place},"data":${payloadJson(data)}${sender}${more}${traceOf(push)}}`;
-  const inner = innerOf(push);
-  return inner === "" ? `{${(place + more).slice(1)}}` : `{${inner}${place}${more}}`;
+  // One text for both names, and few pieces: each costs some 30 ns.
+  const head = JSON.stringify({ event, channel });
+  return `${head.substring(0, head.length - 1)},"data":${payloadJson(data)}${sender + more + traceOf(push)}}`;
 }
 
 function placeInHistory(push: EventPublication | NoticePush): string {
