@@ -17,16 +17,21 @@ export class BodyTooLargeError extends HttpError {
 
 /** Throws BodyTooLargeError where the request says so itself. */
 export function checkDeclaredLength({ headers }: Request, limitBytes: number): void {
-  const declaredBytes = Number(headers.get("content-length"));
+  checkLength(headers.get("content-length"), limitBytes);
+}
+
+function checkLength(declared: string | null, limitBytes: number): void {
+  const declaredBytes = Number(declared);
   if (declaredBytes > limitBytes) throw new BodyTooLargeError(limitBytes, declaredBytes);
 }
 
 /** The whole body. Throws BodyTooLargeError, and HttpError where the client breaks off. */
 export async function readBody(request: Request, limitBytes: number): Promise<Uint8Array<ArrayBuffer>> {
-  checkDeclaredLength(request, limitBytes);
+  const declared = request.headers.get("content-length");
+  checkLength(declared, limitBytes);
   try {
     // Only where the length is not declared: asking for `request.body` makes a stream of it, at twice the cost of the call.
-    if (request.headers.has("content-length") || !request.body) return new Uint8Array(await request.arrayBuffer());
+    if (declared !== null || !request.body) return await request.bytes();
     return await new Response(limitedStream(request.body, limitBytes)).bytes();
   } catch (error) {
     if (error instanceof BodyTooLargeError) throw error;

@@ -37,8 +37,19 @@ function signerOf(app: App, text: string, signature: string, signWith: Sign = si
 
 /** Takes as long whatever the first wrong character is. The length is no secret. */
 export function isSameSecret(given: string, expected: string): boolean {
+  // Two buffers less for each signature: half a µs of a signed call.
+  if (holds(GIVEN, given) && holds(EXPECTED, expected)) return timingSafeEqual(GIVEN, EXPECTED);
   const [one, other] = [Buffer.from(given), Buffer.from(expected)];
   return one.length === other.length && timingSafeEqual(one, other);
+}
+
+/** As long as a signature is in hex. */
+const [GIVEN, EXPECTED] = [new Uint8Array(64), new Uint8Array(64)];
+const ENCODER = new TextEncoder();
+
+/** Writes the text into the bytes. Whether it fills them, and each character takes one. */
+function holds(bytes: Uint8Array, text: string): boolean {
+  return text.length === bytes.length && ENCODER.encodeInto(text, bytes).read === bytes.length;
 }
 
 /** The string that permits one connection one channel. */

@@ -1,7 +1,8 @@
 /** The Pusher HTTP API: what back ends ask and publish. Who calls, and whether they may. */
 
+import type { App } from "../../domain/app.ts";
 import { CommandError } from "../../domain/error.ts";
-import type { AppStore, Clock } from "../../domain/ports.ts";
+import type { AppStore, Clock, SignedCall } from "../../domain/ports.ts";
 import { readBody } from "../../http/body.ts";
 import { HttpError } from "../../http/error-response.ts";
 import type { Hub } from "../../hub/hub.ts";
@@ -40,29 +41,51 @@ export function pusherApi(options: ApiOptions): Api {
     const [, id, rest] = PATH.exec(url.pathname) ?? [];
     if (id === undefined || rest === undefined) return undefined;
     const incoming: IncomingApiRequest = { request, url, from };
-    return answer(options, incoming, id, rest).catch((error) => apiErrorResponse(options.hub, incoming, error));
+    return answer(options, incoming, id, rest);
   };
 }
 
 const NOBODY_KNOWS = () => "unknown";
 
+/** One function that waits, because each further one costs a call a fortieth. Never throws or rejects. */
 async function answer(options: ApiOptions, incoming: IncomingApiRequest, id: string, rest: string): Promise<Response> {
+  const { hub, apps, step } = options;
   const { request, url } = incoming;
-  const found = options.apps.byId(decoded(id));
-  const app = found instanceof Promise ? await found : found;
-  if (!app) throw new HttpError(404, "app_unknown", "There is no app with this id.");
-  incoming.app = app;
-  const body = await readBody(request, options.bodyBytes);
-  incoming.body = body;
+  try {
+    const found = apps.byId(decoded(id));
+    const app = found instanceof Promise ? await found : found;
+    if (!app) throw new HttpError(404, "app_unknown", "There is no app with this id.");
+    incoming.app = app;
+    const body = await readBody(request, options.bodyBytes);
+    incoming.body = body;
+    const guarded = hub.guardChain.apiCall(app, verify(options, request, url, app, body));
+    if (guarded instanceof Promise) await guarded;
+    const parts = rest.includes("/") ? rest.split("/").map(decoded) : [decoded(rest)];
+    const asked = callOf(options, request, url, app, body);
+    if (step) return await step(request, url.pathname, () => answerInStep(hub, incoming, parts, asked));
+    const answered = answerRoute(request.method, parts, asked);
+    return answered instanceof Promise ? await answered : answered;
+  } catch (error) {
+    return apiErrorResponse(hub, incoming, error);
+  }
+}
+
+function verify(options: ApiOptions, request: Request, url: URL, app: App, body: Uint8Array): SignedCall {
   const paths = signedPaths(url.pathname, options.pathPrefix);
   const signed = { method: request.method, paths, query: queryPairs(url), body };
   const call = verifyRequest(app, signed, options.clock.wallMs(), options.signatureWindowS);
-  if (!app.enabled) throw new HttpError(403, "app_disabled", "The app is disabled.");
-  const { hub, jsonDepth, step } = options;
-  const guarded = hub.guardChain.apiCall(app, call);
-  if (guarded instanceof Promise) await guarded;
-  const { nodes } = options;
-  const asked: ApiCall = {
+  if (app.enabled) return call;
+  throw new HttpError(403, "app_disabled", "The app is disabled.");
+}
+
+function callOf(
+  { hub, jsonDepth, nodes }: ApiOptions,
+  request: Request,
+  url: URL,
+  app: App,
+  body: Uint8Array,
+): ApiCall {
+  return {
     app,
     hub,
     request,
@@ -74,10 +97,19 @@ async function answer(options: ApiOptions, incoming: IncomingApiRequest, id: str
       return url.searchParams;
     },
   };
-  const parts = rest.includes("/") ? rest.split("/").map(decoded) : [decoded(rest)];
-  if (!step) return answerRoute(request.method, parts, asked);
-  const act = async () => answerRoute(request.method, parts, asked);
-  return step(request, url.pathname, () => act().catch((error) => apiErrorResponse(hub, incoming, error)));
+}
+
+async function answerInStep(
+  hub: Hub,
+  incoming: IncomingApiRequest,
+  parts: readonly string[],
+  asked: ApiCall,
+): Promise<Response> {
+  try {
+    return await answerRoute(incoming.request.method, parts, asked);
+  } catch (error) {
+    return apiErrorResponse(hub, incoming, error);
+  }
 }
 
 function decoded(part: string): string {

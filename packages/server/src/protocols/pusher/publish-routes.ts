@@ -6,6 +6,7 @@ import { CommandError } from "../../domain/error.ts";
 import { elementTexts, memberText } from "../../domain/json-text.ts";
 import type { EventPublication, Position } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
+import { andThen } from "../../hub/awaitable.ts";
 import { checkIdempotencyKey } from "../../hub/idempotency-keys.ts";
 import { checkChannelName, checkEventData, checkEventName } from "../../hub/limits.ts";
 import { CHANNEL } from "./api-shapes.ts";
@@ -70,7 +71,7 @@ interface Outgoing {
 /** The key for the whole call, beside those in the body. */
 const KEY_HEADER = "Idempotency-Key";
 
-export async function trigger(call: ApiCall): Promise<Response> {
+export function trigger(call: ApiCall): Awaitable<Response> {
   const { value: body, text } = parseBody(call, Trigger, isPlainTrigger);
   const channels = body.channels ?? (body.channel ? [body.channel] : []);
   const most = call.app.limits.channelsPerTrigger;
@@ -90,8 +91,15 @@ export async function trigger(call: ApiCall): Promise<Response> {
     call,
     channels.map((channel) => ({ event: body.name, data, channel, except: body.socket_id, key })),
   );
-  const positions = sent instanceof Promise ? await sent : sent;
-  if (!attributes) return json({});
+  return andThen(sent, (positions) => (attributes ? answerDescribed(call, channels, positions, attributes) : json({})));
+}
+
+async function answerDescribed(
+  call: ApiCall,
+  channels: readonly string[],
+  positions: readonly (Position | undefined)[],
+  attributes: ReadonlySet<string>,
+): Promise<Response> {
   const entries = await Promise.all(
     channels.map(async (name, at) => [name, await describePublished(call, name, positions[at], attributes)] as const),
   );

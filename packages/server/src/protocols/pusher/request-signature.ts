@@ -25,7 +25,7 @@ export function verifyRequest(app: App, request: SignedRequest, nowMs: number, w
   if (parameter(query, "auth_version") !== "1.0") refuse("auth_version has to be 1.0.");
   const timestampS = checkTime(parameter(query, "auth_timestamp"), nowMs, windowS);
   checkBody(parameter(query, "body_md5"), request.body);
-  const signature = parameter(query, "auth_signature") ?? "";
+  const signature = parameter(query, SIGNATURE) ?? "";
   let text: string | undefined;
   for (const path of request.paths) {
     const signed = signedText(request.method, path, query);
@@ -65,7 +65,7 @@ export function stringToSign(method: string, path: string, query: Iterable<Param
 function signedText(method: string, path: string, sorted: readonly Parameter[]): string {
   let text = "";
   for (const [name, value] of sorted) {
-    if (name !== "auth_signature") text += `${text === "" ? "" : "&"}${name}=${value}`;
+    if (name !== SIGNATURE) text += `${text === "" ? "" : "&"}${name}=${value}`;
   }
   return `${method.toUpperCase()}\n${path}\n${text}`;
 }
@@ -77,10 +77,11 @@ export function queryPairs(url: URL): SignedRequest["query"] {
   const pairs: Parameter[] = [];
   for (let from = 1; from < search.length; ) {
     const next = search.indexOf("&", from);
-    const part = search.slice(from, next < 0 ? search.length : next);
-    const equals = part.indexOf("=");
-    if (part !== "") pairs.push(equals < 0 ? [part, ""] : [part.slice(0, equals), part.slice(equals + 1)]);
-    from += part.length + 1;
+    const end = next < 0 ? search.length : next;
+    const found = search.indexOf("=", from);
+    const equals = found < 0 || found > end ? end : found;
+    if (end > from) pairs.push([search.slice(from, equals), search.slice(Math.min(equals + 1, end), end)]);
+    from = end + 1;
   }
   return pairs;
 }
@@ -88,18 +89,49 @@ export function queryPairs(url: URL): SignedRequest["query"] {
 /** Names in lower case and sorted, as they are signed. A parameter given twice could be read as either, so it counts as neither. */
 function inOrder(query: SignedRequest["query"]): readonly Parameter[] {
   const sorted: Parameter[] = [];
+  let before = "";
   let isSorted = true;
+  let signature: Parameter | undefined;
   for (const given of query) {
-    const next = inLowerCase(given);
-    isSorted &&= !(next[0] < (sorted.at(-1)?.[0] ?? ""));
+    const next = isPlainName(given[0]) ? given : inLowerCase(given);
+    const [name] = next;
+    if (name === SIGNATURE) {
+      // It is not signed itself, and libraries put it last.
+      if (signature) refuse(givenTwice(name));
+      signature = next;
+      continue;
+    }
+    if (name <= before) isSorted = false;
+    before = name;
     sorted.push(next);
   }
-  if (!isSorted) sorted.sort(byName);
-  for (let at = 1; at < sorted.length; at++) {
-    const name = sorted[at]?.[0];
-    if (name === sorted[at - 1]?.[0]) refuse(`The parameter ${name} is given twice.`);
-  }
+  if (!isSorted) sort(sorted);
+  if (signature) sorted.push(signature);
   return sorted;
+}
+
+/** Refuses what is given twice. */
+function sort(parameters: Parameter[]): void {
+  parameters.sort(byName);
+  for (let at = 1; at < parameters.length; at++) {
+    const name = parameters[at]?.[0] ?? "";
+    if (name === parameters[at - 1]?.[0]) refuse(givenTwice(name));
+  }
+}
+
+function givenTwice(name: string): string {
+  return `The parameter ${name} is given twice.`;
+}
+
+const SIGNATURE = "auth_signature";
+
+/** Small letters of ASCII, digits and underscores: in lower case already. */
+function isPlainName(name: string): boolean {
+  for (let at = 0; at < name.length; at++) {
+    const code = name.charCodeAt(at);
+    if (code > 0x7a || (code < 0x61 && code !== 0x5f && (code < 0x30 || code > 0x39))) return false;
+  }
+  return true;
 }
 
 function inLowerCase(parameter: Parameter): Parameter {
@@ -116,7 +148,8 @@ function byName([one]: Parameter, [other]: Parameter): number {
 
 /** There are five or so, fewer than a Map would pay for. */
 function parameter(query: readonly Parameter[], name: string): string | undefined {
-  return query.find(([one]) => one === name)?.[1];
+  for (const [one, value] of query) if (one === name) return value;
+  return undefined;
 }
 
 function checkTime(text: string | undefined, nowMs: number, windowS: number): number {

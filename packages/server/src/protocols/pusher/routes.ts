@@ -2,6 +2,7 @@
 
 import type * as z from "zod/mini";
 import { CommandError } from "../../domain/error.ts";
+import type { Awaitable } from "../../domain/ports.ts";
 import { HttpError } from "../../http/error-response.ts";
 import { readShape } from "../../http/read-shape.ts";
 import * as shapes from "./api-shapes.ts";
@@ -22,7 +23,7 @@ export interface ApiRoute {
   /** Which `handle` checks. */
   readonly body?: z.ZodMiniType;
   readonly answer: z.ZodMiniType;
-  handle(call: ApiCall, ...names: readonly string[]): Promise<Response>;
+  handle(call: ApiCall, ...names: readonly string[]): Awaitable<Response>;
 }
 
 export const API_ROUTES: readonly ApiRoute[] = [
@@ -236,7 +237,7 @@ export const API_ROUTES: readonly ApiRoute[] = [
 const BY_PATTERN = new Map(API_ROUTES.map((route) => [patternOf(route.method, route.path.split("/").slice(1)), route]));
 
 /** The answer of the route at this path. Throws HttpError where there is none. */
-export function answerRoute(method: string, parts: readonly string[], call: ApiCall): Promise<Response> {
+export function answerRoute(method: string, parts: readonly string[], call: ApiCall): Awaitable<Response> {
   const route = BY_PATTERN.get(patternOf(method, parts));
   if (!route) return nothingHere();
   if (route.query) checkQuery(route.query, call.query);
