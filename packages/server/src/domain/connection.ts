@@ -57,31 +57,14 @@ export class Connection {
   /** The peer's address as the server trusts it. */
   readonly address: string;
   app: App;
-  user: User | undefined;
-  /** When what says that it is the user's was made, at the earliest: Unix milliseconds. */
-  authenticatedAtMs = Number.NEGATIVE_INFINITY;
-  /** By which keys the app's back end said who it is, and which channels it may be in: see hub/key-id.ts. */
-  signedInBy: string | undefined;
-  permittedBy: readonly string[] = NO_KEYS;
-  /** Private channels that it is in because its token names them. Absent while there are none. */
-  grantedByToken: Set<string> | undefined;
-  /** What the program or the app's back end said of single channels that it is in: see hub/grants.ts. Absent while there is none. */
-  grants: Map<string, ChannelGrant> | undefined;
   /** When its token ends, by the monotonic clock; infinity where it does not. */
   expiresAtMs = Number.POSITIVE_INFINITY;
-  /** It was sent word that its token ends. */
-  expiryAnnounced = false;
-  transport: Transport = "websocket";
   /** Over TLS, as far as the server can believe it. */
   isEncrypted = false;
   socket: Socket | undefined;
   /** For people to look at: the User-Agent of the handshake, and the library that a Pusher client names. */
   agent: string | undefined;
   library: string | undefined;
-  /** How long the last ping took that was timed. */
-  rttMs: number | undefined;
-  /** Of an app with hooks. */
-  backend: BackendContext | undefined;
   /**
    * The channels it is in. Most are in one, which has fields of its own: as an object for each connection these took 350 bytes,
    * since it lay among what a handshake leaves behind, and as a map still more. The map comes with the second channel.
@@ -91,23 +74,7 @@ export class Connection {
   #otherChannels: Map<string, Membership> | undefined;
   /** Those it is on its way into. Absent while there are none. */
   entering: Map<string, Entering> | undefined;
-  /** Users of whose presence it is notified, from its watchlist. */
-  watchedUsers: readonly string[] | undefined;
-  /** It signed in, or was let into a private channel. */
-  isAuthenticated = false;
-  /** It has asked to say by its first frame who it is; until it has, it is sent nothing, and not welcome yet. */
-  awaitsAuthentication = false;
-  /** False for clients of a protocol too old to know pings; only long silence ends them. */
-  answersPings = true;
-  /** Nothing can come in from it: it is judged only by what it reads. */
-  isOneWay = false;
   closed = false;
-  /** A back end put it into a channel, and it alone: once it has gone, nothing puts it there again. */
-  wasPlaced = false;
-  /** The cluster counts it among the connections that its app may have. */
-  isCounted = false;
-  /** Why the server ended it, where the server did. */
-  disconnectReason: Disconnect | undefined;
 
   openedAtMs: number;
   /** The last frame or pong that came in. What goes out proves nothing about the other side. */
@@ -123,19 +90,68 @@ export class Connection {
   probe: string | undefined;
   probedAtMs: number;
 
-  /** Publications that were refused for the moment, by channel and key: see hub/publish-order.ts. Absent while there are none. */
-  refusedPublishes: Map<string, CommandError> | undefined;
   /** Frames that wait because an earlier one is not yet answered, or because it is the others' turn. Absent while none do. */
   frameQueue: FrameQueue | undefined;
   turnsUnderWay = 0;
   /** How much it may still ask for at once, and of when that is: see hub/turn-queue.ts. Full until it asks. */
   shareLeft = Number.POSITIVE_INFINITY;
   shareAtMs: number;
-  /** Absent until they are needed. */
-  eventBucket: TokenBucket | undefined;
-  subscribeBucket: TokenBucket | undefined;
-  memberUpdateBucket: TokenBucket | undefined;
-  frameBucket: TokenBucket | undefined;
+
+  // ---- What most connections never have: declared only, so that it takes no room in those (432 bytes each were 224 then).
+
+  declare transport: Transport;
+  declare user: User | undefined;
+  /** When what says that it is the user's was made, at the earliest: Unix milliseconds. */
+  declare authenticatedAtMs: number;
+  /** It signed in, or was let into a private channel. */
+  declare isAuthenticated: boolean;
+  /** It has asked to say by its first frame who it is; until it has, it is sent nothing, and not welcome yet. */
+  declare awaitsAuthentication: boolean;
+  /** It was sent word that its token ends. */
+  declare expiryAnnounced: boolean;
+  /** By which keys the app's back end said who it is, and which channels it may be in: see hub/key-id.ts. */
+  declare signedInBy: string | undefined;
+  declare permittedBy: readonly string[];
+  /** Private channels that it is in because its token names them. */
+  declare grantedByToken: Set<string> | undefined;
+  /** What the program or the app's back end said of single channels that it is in: see hub/grants.ts. */
+  declare grants: Map<string, ChannelGrant> | undefined;
+  /** Of an app with hooks. */
+  declare backend: BackendContext | undefined;
+  /** Users of whose presence it is notified, from its watchlist. */
+  declare watchedUsers: readonly string[] | undefined;
+  /** How long the last ping took that was timed. */
+  declare rttMs: number | undefined;
+  /** False for clients of a protocol too old to know pings; only long silence ends them. */
+  declare answersPings: boolean;
+  /** Nothing can come in from it: it is judged only by what it reads. */
+  declare isOneWay: boolean;
+  /** A back end put it into a channel, and it alone: once it has gone, nothing puts it there again. */
+  declare wasPlaced: boolean;
+  /** The cluster counts it among the connections that its app may have. */
+  declare isCounted: boolean;
+  /** Why the server ended it, where the server did. */
+  declare disconnectReason: Disconnect | undefined;
+  /** Publications that were refused for the moment, by channel and key: see hub/publish-order.ts. */
+  declare refusedPublishes: Map<string, CommandError> | undefined;
+  declare eventBucket: TokenBucket | undefined;
+  declare subscribeBucket: TokenBucket | undefined;
+  declare memberUpdateBucket: TokenBucket | undefined;
+  declare frameBucket: TokenBucket | undefined;
+
+  static {
+    const usual = Connection.prototype;
+    usual.transport = "websocket";
+    usual.authenticatedAtMs = Number.NEGATIVE_INFINITY;
+    usual.isAuthenticated = false;
+    usual.awaitsAuthentication = false;
+    usual.expiryAnnounced = false;
+    usual.permittedBy = NO_KEYS;
+    usual.answersPings = true;
+    usual.isOneWay = false;
+    usual.wasPlaced = false;
+    usual.isCounted = false;
+  }
 
   constructor(id: string, app: App, protocol: Protocol, address: string, nowMs: number) {
     this.id = id;

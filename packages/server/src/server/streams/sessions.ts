@@ -159,7 +159,7 @@ export class Sessions {
     if (answer) return answer;
     if (!data) throw new Error("A handshake ended without a client.");
     const connection = data instanceof Connection ? data : undefined;
-    if (connection) connection.isOneWay = kind.isOneWay ?? false;
+    if (connection && kind.isOneWay) connection.isOneWay = true;
     if (connection && !kind.isNamed) await this.#note(kind.id);
     const origin = context.request.headers.get("origin");
     const session = {

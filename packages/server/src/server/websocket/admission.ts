@@ -108,9 +108,11 @@ function admitTo(
   if (transport) connection.transport = transport;
   connection.isEncrypted = caller.isEncrypted;
   describeClient(connection, request, query);
-  if (version !== undefined) connection.answersPings = version >= FIRST_WITH_PINGS;
+  if (version !== undefined && version < FIRST_WITH_PINGS) connection.answersPings = false;
   return andThen(runGuards(options.guards, request, connection), (user) => {
-    connection.awaitsAuthentication = !user && protocol === options.native && query.get("auth") === "frame";
+    if (!user && protocol === options.native && query.get("auth") === "frame") {
+      connection.awaitsAuthentication = true;
+    }
     if (version === undefined && !connection.awaitsAuthentication) checkAnonymous(connection.app, user);
     // A Pusher client signs in by a command, unless its app's back end is asked.
     const admitted = { connection, user: version === undefined || connection.backend ? user : undefined };
