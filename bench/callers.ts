@@ -18,6 +18,8 @@ export interface Calling {
   readonly port: number;
   readonly callers: number;
   readonly forMs: number;
+  /** Calls: where a server answers sooner than it delivers, no more than it can deliver in time. Default: as many as it answers. */
+  readonly atMost?: number;
   /** Default: Pusher's HTTP API. */
   readonly request?: Request;
 }
@@ -43,56 +45,108 @@ interface Caller {
 /** Signed beforehand, so that the generator does not spend its time on signatures; a server verifies each anew. */
 const REQUESTS = 512;
 
-export async function trigger({ port, callers, forMs, request = PUSHER }: Calling): Promise<Called> {
+export async function trigger({ port, callers, forMs, atMost, request = PUSHER }: Calling): Promise<Called> {
   const requests = Array.from({ length: REQUESTS }, (_, n) => requestBytes(request, n));
-  let answered = 0;
-  let refused = 0;
+  const called = { answered: 0, refused: 0 };
+  const sockets = new Set<Socket<Caller>>();
+  const enough = Promise.withResolvers<void>();
   let over = false;
+  let left = atMost ?? Number.POSITIVE_INFINITY;
   const ask = (socket: Socket<Caller>) => {
+    if (left-- <= 0) return;
     socket.data.answer = "";
     socket.write(requests[socket.data.next++ % REQUESTS] ?? "");
   };
-  const hear = (socket: Socket<Caller>, bytes: Buffer) => {
-    const answer = socket.data.answer + bytes.toString("latin1");
-    socket.data.answer = answer;
-    if (over || !isWhole(answer)) return;
-    if (answer.startsWith("HTTP/1.1 200")) answered++;
-    else refused++;
-    ask(socket);
+  const call = async (next: number) => {
+    const socket = await Bun.connect<Caller>({
+      ...at(port),
+      data: { next, answer: "" },
+      socket: {
+        data(socket, bytes) {
+          const answer = socket.data.answer + bytes.toString("latin1");
+          socket.data.answer = answer;
+          if (over || !isWhole(answer)) return;
+          if (answer.startsWith("HTTP/1.1 200")) called.answered++;
+          else called.refused++;
+          if (called.answered + called.refused === atMost) enough.resolve();
+          if (isLast(answer)) leave(socket);
+          else ask(socket);
+        },
+        // One that was not announced.
+        close(socket) {
+          if (!over && sockets.delete(socket)) called.refused++;
+        },
+      },
+    });
+    if (over) socket.end();
+    else ask(socket);
+    sockets.add(socket);
   };
-  const sockets = await Promise.all(
-    Array.from({ length: callers }, (_, n) =>
-      Bun.connect<Caller>({
-        hostname: "127.0.0.1",
-        port,
-        data: { next: n * 7, answer: "" },
-        socket: { data: hear },
-      }),
-    ),
-  );
-  for (const socket of sockets) ask(socket);
-  await Bun.sleep(forMs);
+  const leave = (socket: Socket<Caller>) => {
+    sockets.delete(socket);
+    socket.end();
+    if (left <= 0) return;
+    call(socket.data.next).catch(() => {
+      if (!over) called.refused++;
+    });
+  };
+  await Promise.all(Array.from({ length: callers }, (_, n) => call(n * 7)));
+  await Promise.race([Bun.sleep(forMs), enough.promise]);
   over = true;
   for (const socket of sockets) socket.end();
-  return { answered, refused };
+  return called;
 }
 
-/** One at a time at a rate, each sent when it is due whether or not the one before it was answered; says when each was sent. */
+/**
+ * One at a time at a rate, each sent when it is due whether or not the one before it was answered, by a connection that waits for
+ * nothing; says when each was sent.
+ */
 export async function triggerSteadily(calling: SteadyCalling): Promise<number[]> {
   const { port, request, perSecond, messages } = calling;
   const requests = Array.from({ length: REQUESTS }, (_, n) => requestBytes(request, n));
-  const socket = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {} } });
+  const free: Socket<Caller>[] = [];
+  const all = new Set<Socket<Caller>>();
+  let over = false;
+  const connect = async () => {
+    const socket = await Bun.connect<Caller>({
+      ...at(port),
+      data: { next: 0, answer: "" },
+      socket: {
+        async data(socket, bytes) {
+          socket.data.answer += bytes.toString("latin1");
+          if (!isWhole(socket.data.answer)) return;
+          const last = isLast(socket.data.answer);
+          socket.data.answer = "";
+          if (last) socket.end();
+          if (!over) free.push(last ? await connect() : socket);
+        },
+        close: (socket) => void all.delete(socket),
+      },
+    });
+    all.add(socket);
+    return socket;
+  };
+  free.push(await connect());
   const startMs = performance.now();
   const sentAtMs: number[] = [];
   for (let n = 0; n < messages; n++) {
     const waitMs = startMs + (n * 1000) / perSecond - performance.now();
     if (waitMs > 0) await Bun.sleep(waitMs);
+    const socket = free.shift() ?? (await connect());
     sentAtMs.push(nowMs());
     socket.write(requests[n % REQUESTS] ?? "");
+    over = n === messages - 1;
   }
   await Bun.sleep(100);
-  socket.end();
+  for (const socket of all) socket.end();
   return sentAtMs;
+}
+
+const at = (port: number) => ({ hostname: "127.0.0.1", port });
+
+/** soketi closes the connection after each answer, and says so. */
+function isLast(answer: string): boolean {
+  return /^connection: close\r$/im.test(answer);
 }
 
 function isWhole(answer: string): boolean {

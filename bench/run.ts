@@ -13,6 +13,8 @@ export interface Bench {
   readonly title: string;
   /** What holds for all of its tables. */
   readonly note: string;
+  /** What the file that it writes has after its tables. */
+  readonly appendix?: string;
   readonly sections: Readonly<Record<string, (effort: Effort) => Promise<Table>>>;
   readonly efforts: Readonly<Record<"full" | "quick" | "tiny", Effort>>;
 }
@@ -41,6 +43,7 @@ export async function run(bench: Bench): Promise<number> {
     const table = await bench.sections[name]?.(options.effort);
     if (table) write(markdown(table));
   }
+  if (options.out !== undefined && bench.appendix !== undefined) appendFileSync(options.out, bench.appendix);
   return 0;
 }
 

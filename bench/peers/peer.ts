@@ -26,6 +26,7 @@ export interface Place {
 }
 
 const READY_WITHIN_MS = 30_000;
+const DELIVERED_WITHIN_MS = 60_000;
 
 /** A peer that runs, and the process that loads it. */
 export class Running {
@@ -61,6 +62,15 @@ export class Running {
   /** Until there are so many readers, all of them in the channel. */
   async open(count: number, channel: string): Promise<void> {
     await this.load.call("open", { port: this.port, count, ...this.peer.door(channel) });
+  }
+
+  /** Until so many frames have come to the readers. */
+  async arrived(frames: number): Promise<void> {
+    try {
+      await this.load.call("arrived", frames, DELIVERED_WITHIN_MS);
+    } catch (error) {
+      throw new Error(`${this.peer.name} does not deliver.`, { cause: error });
+    }
   }
 
   /** Processor time of all its processes so far, in microseconds. */

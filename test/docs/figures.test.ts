@@ -1,36 +1,108 @@
-/** The figures that pages quote are those that the benchmark wrote, and a table of a comparison has a cell for each server. */
+/** The figures that pages quote are those that the benchmarks wrote, and a table of a comparison has a cell for each server. */
 
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, posix } from "node:path";
 import { ROOT } from "../../scripts/llms.ts";
 
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
 
-/** As pages write them: `5.81 µs`, `2 271 B`; and rounded, `726 000`. */
-function figuresIn(text: string): number[] {
-  return Array.from(
-    text.matchAll(/(?<![\w.-])\d{1,3}(?: \d{3})+(?! ?subscribers| ?connections)\b|\b\d+\.\d\d\b/g),
-    ([figure]) => Number(figure.replaceAll(" ", "")),
-  );
+/** What was measured, and by what: the pages that quote link to these. */
+const SOURCES = ["docs/bench.md", "docs/bench-peers.md"];
+const PAGES = ["README.md", "docs/comparison.md"];
+const UNITS = ["µs", "ms/s", "ms", "MB", "B", "×"];
+const UNIT = UNITS.join("|").replaceAll("/", "\\/");
+
+interface Figure {
+  readonly value: number;
+  readonly unit: string;
 }
 
-const measured = figuresIn(read("docs/bench.md"));
+const numberOf = (digits: string) => Number(digits.replaceAll(" ", ""));
 
-test.each(["README.md", "docs/comparison.md"])("%s quotes no figure that docs/bench.md has not", (page) => {
-  const sections = read(page).split(/^## /m);
-  const quoted = sections.filter((section) => /^(?:How fast|Why)/.test(section)).flatMap(figuresIn);
-  expect(quoted.length).toBeGreaterThan(4);
-  const isMeasured = (figure: number) =>
-    measured.some((one) => one === figure || Number(one.toPrecision(3)) === figure);
-  expect(quoted.filter((figure) => !isMeasured(figure))).toEqual([]);
+/** As pages write them: `5.81 µs`, `2 271 B`. */
+function figuresIn(text: string): Figure[] {
+  const found = text.matchAll(
+    new RegExp(`(?<![\\w.-])(\\d{1,3}(?: \\d{3})+|\\d+(?:\\.\\d+)?) (${UNIT})(?![\\w/])`, "g"),
+  );
+  return Array.from(found, ([, digits = "", unit = ""]) => ({ value: numberOf(digits), unit }));
+}
+
+/** Of all tables of a file. A cell that names no unit has those of its row's, or its column's, or the table's first cell. */
+function measuredIn(path: string): Figure[] {
+  const tables = read(path).matchAll(/(?:^\|.*\n)+/gm);
+  return Array.from(tables, ([table]) => {
+    const [head = [], , ...rows] = table.split("\n").map((line) => line.split("|").slice(1, -1));
+    return rows.flatMap(([label = "", ...cells]) =>
+      cells.flatMap((cell, at) => {
+        const own = figuresIn(cell);
+        const units = unitsIn(label).concat(unitsIn(head[at + 1] ?? ""));
+        const common = units.length > 0 ? units : unitsIn(head[0] ?? "");
+        return own.length > 0 ? own : numbersIn(cell).flatMap((value) => common.map((unit) => ({ value, unit })));
+      }),
+    );
+  }).flat();
+}
+
+const unitsIn = (text: string) => UNITS.filter((unit) => new RegExp(`(?<![\\w/])${unit}(?![\\w/])`).test(text));
+const numbersIn = (text: string) =>
+  Array.from(text.matchAll(/\d{1,3}(?: \d{3})+|\d+(?:\.\d+)?/g), ([digits]) => numberOf(digits));
+
+const measured = new Map(SOURCES.map((path) => [path, measuredIn(path)] as const));
+
+/** A paragraph with the table or the list after it, and the figures of what these link to. */
+function quotesIn(page: string) {
+  const sections = read(page)
+    .split(/^## /m)
+    .filter((section) => /^(?:How fast|Why)/.test(section));
+  const folder = posix.dirname(page);
+  return sections
+    .flatMap((section) => section.split(/\n\n(?![|-])/))
+    .map((text) => {
+      const links = Array.from(text.matchAll(/\]\(([^)#]+)/g), ([, link = ""]) => posix.join(folder, link));
+      const known = links.flatMap((link) => measured.get(link) ?? []);
+      return { text, quoted: figuresIn(text), known };
+    })
+    .filter(({ quoted }) => quoted.length > 0);
+}
+
+test("the figures of the benchmarks are read", () => {
+  expect(measured.get("docs/bench.md")?.length).toBeGreaterThan(100);
+  expect(measured.get("docs/bench.md")).toContainEqual({ value: 1579, unit: "B" });
+  // Of cells without a unit, in the earlier run.
+  for (const figure of [
+    { value: 101, unit: "µs" },
+    { value: 112, unit: "ms" },
+    { value: 15_416, unit: "µs" },
+    { value: 369, unit: "µs" },
+  ])
+    expect(measured.get("docs/bench-peers.md")).toContainEqual(figure);
 });
 
-test("what the benchmark was run on is what the pages say", () => {
-  const [, machine = ""] = /on (2 cores, 24 GB, Linux, Bun [\d.]+)\./.exec(read("docs/bench.md")) ?? [];
-  const [, ...parts] = machine.split(", ");
-  expect(parts).toHaveLength(3);
-  for (const page of ["README.md", "docs/comparison.md"]) expect(read(page)).toContain(parts.join(", "));
+test.each(PAGES)("%s quotes only figures of the file that it links to beside them", (page) => {
+  const quotes = quotesIn(page);
+  expect(quotes.flatMap(({ quoted }) => quoted).length).toBeGreaterThan(5);
+  for (const { text, quoted, known } of quotes) {
+    const isMeasured = ({ value, unit }: Figure) =>
+      known.some((one) => one.unit === unit && (one.value === value || Number(one.value.toPrecision(3)) === value));
+    expect([text, quoted.filter((figure) => !isMeasured(figure))]).toEqual([text, []]);
+  }
+});
+
+test("what the benchmarks were run on is what the pages say", () => {
+  for (const source of SOURCES) {
+    const [, machine = ""] = /on (2 cores, 24 GB, Linux, Bun [\d.]+)\./.exec(read(source)) ?? [];
+    const [, ...parts] = machine.split(", ");
+    expect([source, parts.length]).toEqual([source, 3]);
+    for (const page of PAGES) expect(read(page)).toContain(parts.join(", "));
+  }
+});
+
+test("the file of the peers ends with the earlier run, as it was kept", () => {
+  const kept = read("bench/peers/earlier-run.md");
+  expect(read("docs/bench-peers.md").endsWith(`\n${kept}`)).toBe(true);
+  for (const name of ["Sockudo 5.2", "Centrifugo 6.9", "Laravel Reverb 1.10.2", "an older build's"])
+    expect(kept).toContain(name);
 });
 
 test("each row of the comparison says something of each server", () => {

@@ -4,8 +4,6 @@ import type { Delays } from "../../load.ts";
 import { alternate, type Effort, fixed, median, ratio, type Table, times, whole } from "../../table.ts";
 import { type Peer, type Running, withRunning } from "../peer.ts";
 
-const PATIENCE_MS = 60_000;
-
 interface Rate {
   readonly readers: number;
   readonly perSecond: number;
@@ -48,7 +46,7 @@ async function delaysOf(one: Running, { readers, perSecond }: Rate, forMs: numbe
   await one.load.call("record", messages);
   const request = { kind: one.peer.request, channel };
   const sentAtMs = await one.load.call("triggerSteadily", { port: one.port, request, perSecond, messages });
-  await one.load.call("arrived", messages * readers, PATIENCE_MS);
+  await one.arrived(messages * readers);
   return one.load.call("delaysMs", sentAtMs);
 }
 

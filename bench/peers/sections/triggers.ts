@@ -4,7 +4,6 @@ import { alternate, type Effort, fixed, median, ratio, type Table, times, whole 
 import { type Peer, type Running, withRunning } from "../peer.ts";
 
 const CALLERS = 4;
-const PATIENCE_MS = 60_000;
 /** From so many readers on a trigger's cost is that of its deliveries. */
 const MANY = 1_000;
 
@@ -46,6 +45,6 @@ async function cpuUsEach(one: Running, readers: number, forMs: number): Promise<
   const request = { kind: one.peer.request, channel };
   const called = await one.load.call("trigger", { port: one.port, callers: CALLERS, forMs, request });
   if (called.refused > 0) throw new Error(`${one.peer.name} refused ${called.refused} triggers.`);
-  await one.load.call("arrived", called.answered * readers, PATIENCE_MS);
+  await one.arrived(called.answered * readers);
   return (one.cpuUs() - beforeUs) / called.answered;
 }
