@@ -18,6 +18,7 @@ import { configSource } from "../daemon/config-source.ts";
 import { findServer, logPath, outputPath } from "../daemon/location.ts";
 import { alreadyRunning, claimPidFile, pidFilePath } from "../daemon/pid-file.ts";
 import { stopRequested } from "../daemon/signals.ts";
+import { releaseStartupMemory } from "../daemon/startup-memory.ts";
 import { CliError } from "../errors.ts";
 
 interface ServeOptions {
@@ -75,6 +76,7 @@ async function listenUntilStopped({ config, launch, warnings, hostFrom, print }:
     const dashboardKey = URL.parse(dashboardUrl ?? "")?.searchParams.get("key") ?? undefined;
     const info = { config: { ...config, apps }, port, maxConnections, isDaemon, demoFile, dashboardKey };
     print(banner({ ...info, name: manifest.name, version: manifest.version, addresses: networkAddresses() }));
+    releaseStartupMemory();
     await stopping;
     await server.stop();
   } finally {
@@ -115,6 +117,7 @@ async function work(): Promise<void> {
   if (!worker) throw new CliError("the environment of this process is a worker's, but it is none: start it again");
   const { config } = await worker.assigned();
   await createServer(config).start();
+  releaseStartupMemory();
   await worker.ended;
 }
 
