@@ -30,6 +30,10 @@ export class FormerIds {
     this.#ids.delete(connection);
   }
 
+  get isEmpty(): boolean {
+    return this.#successors.size === 0;
+  }
+
   /** The connections of clients that had the one of that id before. */
   of(id: string): Iterable<Connection> {
     return this.#successors.get(id) ?? NONE;

@@ -24,7 +24,7 @@ import { CLOSE_CODES } from "../close-codes.ts";
 import { isObject, type JsonObject, own, parseFrame } from "../json.ts";
 import { positionIn, positionText, previousIdsIn, resumeOptionsIn } from "../resume.ts";
 import { decodePlainPublish } from "./plain-publish.ts";
-import { FEATURES, ID_LENGTH, RESERVED, type ServerFrame, type WireWelcome } from "./wire.ts";
+import { FEATURES, ID_LENGTH, isReservedName, type ServerFrame, type WireWelcome } from "./wire.ts";
 
 export function nativeProtocol(options: { readonly jsonDepth: number }): Protocol {
   return {
@@ -36,7 +36,7 @@ export function nativeProtocol(options: { readonly jsonDepth: number }): Protoco
     decode: (frame) => decode(frame, options.jsonDepth),
     encode,
     encodeClose: closing,
-    reservesEvent: (event, fromClient) => fromClient && RESERVED.has(event),
+    reservesEvent: (event, fromClient) => fromClient && isReservedName(event),
   };
 }
 
@@ -259,7 +259,7 @@ function frameOf(push: Plain): ServerFrame | undefined {
 function encodeEvent(push: EventPublication | NoticePush): string {
   const { event, data, bare } = push;
   const channel = push.type === "event" && userOfChannel(push.channel) === undefined ? push.channel : undefined;
-  const more = placeInHistory(push) + (RESERVED.has(event) ? ',"pushed":true' : "");
+  const more = placeInHistory(push) + (isReservedName(event) ? ',"pushed":true' : "");
   if (bare) {
     const place = channel === undefined ? "" : `,"channel":${JSON.stringify(channel)}`;
     const inner = innerOf(push);

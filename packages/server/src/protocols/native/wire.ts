@@ -170,5 +170,10 @@ export const RESERVED: ReadonlySet<string> = new Set([
   "closing",
 ]);
 
+/** Whether the name is one of those. Most that clients publish show by their beginning that they are not, which saves each a look by its hash. */
+export function isReservedName(event: string): boolean {
+  return !event.startsWith("client-") && RESERVED.has(event);
+}
+
 /** Longest `id` that a command may carry, in characters. */
 export const ID_LENGTH = 64;

@@ -174,7 +174,8 @@ export class Hooks {
   }
 
   #hears(name: HookName, channel: string | undefined): boolean {
-    return this.#all(name).some((one) => isFor(one.channel, channel));
+    const listeners = this.#all(name);
+    return listeners.length > 0 && listeners.some((one) => isFor(one.channel, channel));
   }
 
   #emit<Name extends HookName>(name: Name, channel: string | undefined, ...args: Parameters<HookTypes[Name]>): void {
