@@ -241,7 +241,7 @@ export function answerRoute(method: string, parts: readonly string[], call: ApiC
   const route = BY_PATTERN.get(patternOf(method, parts));
   if (!route) return nothingHere();
   if (route.query) checkQuery(route.query, call.query);
-  return route.handle(call, ...parts.filter(isName));
+  return parts.length === 1 ? route.handle(call) : route.handle(call, ...parts.filter(isName));
 }
 
 function nothingHere(): never {
@@ -254,6 +254,7 @@ function checkQuery(shape: z.ZodMiniType, query: URLSearchParams): void {
 }
 
 function patternOf(method: string, parts: readonly string[]): string {
+  if (parts.length === 1) return `${method} ${parts[0]}`;
   return `${method} ${parts.map((part, at) => (isName(part, at) ? ":" : part)).join("/")}`;
 }
 
