@@ -3,7 +3,9 @@
  * by the command that starts it, in which `{port}` and, where several of it share a Redis, `{redis}` are replaced, or by the address
  * where it runs. It needs an app with the id `bench`, the key `bench-key` and the secret `bench-secret`, and limits that let a thousand
  * triggers a second pass; a Centrifugo needs `bench-secret` as its API key, anonymous clients that may subscribe to anything, and pings
- * off. `--about` is a sentence for the reader of the tables: the peers' versions, and what else the machine did.
+ * off. soketi 1.6 is on npm but for uWebSockets.js, whose program files `@btc-vision/uwebsockets.js` brings there: an override in the
+ * package.json of an empty folder puts it in that place. `--about` is a sentence for the reader of the tables: the peers' versions, and
+ * what else the machine did.
  */
 
 import { readFileSync } from "node:fs";

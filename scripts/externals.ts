@@ -171,6 +171,10 @@ const EXTERNALS = {
     brew: "docker-compose",
     why: "the compose files are checked with it, which needs no Docker",
   },
+  buildah: { at: ["buildah"], apt: "buildah", why: "the container image is built by it, which needs no Docker" },
+  runc: { at: ["runc"], apt: "runc", why: "the container image is run by it" },
+  "dpkg-query": { at: ["dpkg-query"], apt: "dpkg", why: "the container image's bases are made of Debian's files" },
+  "npm-10": fromNpm("npm", "10.9.4", "bin/npm-cli.js", "the container image is built by it, as in Node's own image"),
   "systemd-analyze": { at: ["systemd-analyze"], apt: "systemd", why: "the unit file is checked with it" },
   faketime: { at: ["faketime"], apt: "faketime", why: "the fault tests set the clock with it" },
   libfaketime: {

@@ -10,36 +10,10 @@ import { spawnCli, startProcess } from "../support/process.ts";
 import { connectPusher, trigger } from "../support/pusher-client.ts";
 import { startRedis } from "../support/redis.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
+import { APP, compose, ENV, type Service } from "./compose.ts";
 import { DEPLOY } from "./proxy.ts";
 
 setDefaultTimeout(60_000);
-
-const APP = { id: "shop", key: "shop-key", secret: "change-me" };
-const ENV = {
-  ...{ PUSHER_APP_ID: APP.id, PUSHER_APP_KEY: APP.key, PUSHER_APP_SECRET: APP.secret },
-  ...{ REVERB_APP_ID: APP.id, REVERB_APP_KEY: APP.key, REVERB_APP_SECRET: APP.secret },
-  ...{ FANFARE_DASHBOARD_PASSWORD: "a password of the dashboard", GRAFANA_PASSWORD: "another" },
-};
-
-interface Service {
-  readonly image: string;
-  readonly environment?: Readonly<Record<string, string>>;
-  /** Compose 1 prints the short form, compose 2 the long one. */
-  readonly volumes?: readonly (string | { readonly source: string; readonly target: string })[];
-  readonly ports?: readonly (string | { readonly published: number | string; readonly target: number })[];
-}
-
-interface Compose {
-  readonly services: Readonly<Record<string, Service>>;
-}
-
-/** As compose reads them, one over the other, with the variables filled in. */
-function compose(files: readonly string[], env: Readonly<Record<string, string>> = ENV) {
-  const args = files.flatMap((file) => ["-f", join(DEPLOY, file)]);
-  const program = external("docker-compose");
-  const { exitCode, stdout, stderr } = Bun.spawnSync([program, ...args, "config"], { env: { ...process.env, ...env } });
-  return { exitCode, stderr: String(stderr), ...(Bun.YAML.parse(String(stdout)) as Compose) };
-}
 
 /** Files of this folder by where a container has them. */
 function mountsOf({ volumes = [] }: Service): Map<string, string> {

@@ -55,10 +55,10 @@ test("what each of the page's ways to publish sends, each of its ways to read pr
   const program = () => runProgram(backEnd, `const [appId, key, secret] = ${JSON.stringify([id, key, secret])};`);
   for (const send of [program, () => type(publish)]) {
     // Who reads is there when it is: so the event is sent until everybody has it.
-    const before = readers.map(({ output }) => output.length);
+    const before = readers.map(({ stdout }) => stdout.length);
     await eventually(async () => {
       expect((await send().ended()).code).toBe(0);
-      for (const [at, { output }] of readers.entries()) expect(output.slice(before[at])).toContain("hello");
+      for (const [at, { stdout }] of readers.entries()) expect(stdout.slice(before[at])).toContain("hello");
     }, PATIENCE);
   }
 });
