@@ -132,6 +132,14 @@ const EXTERNALS = {
     apt: "python3-uvicorn",
     why: "the receiver of hooks in Python is served by it",
   },
+  python3: {
+    at: ["/usr/bin/python3", "python3"],
+    apt: "python3",
+    brew: "python",
+    why: "back ends in Python are run by it",
+  },
+  go: { at: ["go"], apt: "golang-go", brew: "go", why: "a back end in Go is run by it" },
+  gofmt: { at: ["gofmt"], apt: "golang-go", brew: "go", why: "what needs a library of Go's is at least read by it" },
   express: fromNpm("express", "4.21.2", "index.js", "the receiver of hooks in Node is made with it"),
   nginx: { at: ["nginx"], apt: "nginx", brew: "nginx", why: "the deployment tests put it in front of a server" },
   haproxy: {

@@ -1,18 +1,15 @@
 /** Connecting an app, as somebody does who has nothing yet: the code on the page is copied and run as it is, and the lights say so. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Page } from "playwright-core";
 import { openBrowser } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
 import { external } from "../support/external.ts";
-import { type CliProcess, spawnCli } from "../support/process.ts";
 import { APP, socketUrl } from "../support/server.ts";
 import { connect } from "../support/socket.ts";
-import { temporaryFolder } from "../support/temporary-folder.ts";
+import { copied, copiedSecret, laravel, lights, run, shell } from "./connecting.ts";
 import { look, openPageOf, PATIENCE_MS, shows, startWithDashboard, TEST_MS } from "./dashboard.ts";
-import { startDemo } from "./visit.ts";
+import { startDemo, visit } from "./visit.ts";
 
 setDefaultTimeout(TEST_MS);
 
@@ -23,12 +20,6 @@ const browser = await openBrowser();
 external("curl");
 external("openssl");
 
-/** Somebody's own project, with the packages that the code imports. */
-const project = temporaryFolder();
-mkdirSync(join(project, "node_modules"));
-for (const name of ["@fanfare", "pusher", "pusher-js", "laravel-echo"])
-  symlinkSync(join(ROOT, "node_modules", name), join(project, "node_modules", name));
-
 test("from nothing to an event that arrives, with the demo app: each light turns on as it happens", async () => {
   const server = await startDemo();
   const { page, errors, violations } = await look(browser, server, { place: "connect" });
@@ -37,9 +28,7 @@ test("from nothing to an event that arrives, with the demo app: each light turns
   await lights(page, ["The server can be reached", "First connection", "First subscription"]);
   await shows(page, ".lights", "my-channel");
 
-  await page.getByRole("button", { name: "Show secret" }).click();
-  const shown = await shows(page, ".snippet pre", "FANFARE_SECRET=");
-  const [, secret = ""] = /FANFARE_SECRET=(\S+)/.exec(shown) ?? [];
+  const secret = await copiedSecret(page);
   expect(secret).toBe(server.apps[0]?.secrets[0] ?? "-");
   const program = run(await copied(page, "Publish", "Node"), { FANFARE_SECRET: secret });
   const { code } = await program.ended();
@@ -54,12 +43,14 @@ test("from nothing to an event that arrives, with the demo app: each light turns
 
 test("the board on the first page turns on no light of somebody's own app", async () => {
   const server = await startDemo();
+  await visit(browser, server, { robot: true });
   const { page } = await look(browser, server, { place: "connect" });
   const { token } = (await (await fetch(`${server.url}/demo/token`)).json()) as { token: string };
   const guest = await connect(socketUrl(server.url, `/?token=${token}`));
   guest.send({ event: "subscribe", data: { channel: "presence-workshop" } });
   await guest.next("subscribed");
   await server.toChannel("workshop").push({ event: "note", data: { text: "of the board" } });
+  await lights(page, ["The server can be reached"]);
   const other = await connect(socketUrl(server.url, `/app/${server.apps[0]?.key}?protocol=7`));
   await other.next("pusher:connection_established");
   await lights(page, ["The server can be reached", "First connection"]);
@@ -104,13 +95,11 @@ test("the lines for Laravel make it publish here", async () => {
   await page.getByRole("button", { name: "Show secret" }).click();
   const environment = await copied(page, "Connect", "Laravel");
   const [, code = ""] = /--execute='(.*)'$/s.exec(await copied(page, "Publish", "Laravel")) ?? [];
-  const { cwd, php } = laravel(environment);
+  const { runCode } = laravel(environment);
   const hears = await connect(socketUrl(server.url, `/app/${APP.key}?protocol=7`));
   hears.send({ event: "pusher:subscribe", data: { channel: "my-channel" } });
   await hears.next("pusher_internal:subscription_succeeded");
-  const boot =
-    '$app = require "bootstrap/app.php"; $app->make(Illuminate\\Contracts\\Console\\Kernel::class)->bootstrap();';
-  const program = spawnCli(["-r", boot + code], { program: [php], cwd });
+  const program = runCode(code);
   expect([(await program.ended()).code, program.output]).toEqual([0, ""]);
   expect(await hears.next("my-event")).toMatchObject({ data: '{"text":"Hello"}' });
   await shows(page, ".lights", "It was sent to the subscribers.");
@@ -200,6 +189,8 @@ test.each([390, 320])("nothing sticks out of a screen %d pixels wide, and the li
   await shows(page, ".failed-attempts", "Unknown key");
   for (const tab of ["Laravel", "WebSocket"]) await copied(page, "Connect", tab);
   await copied(page, "Publish", "curl");
+  await page.getByRole("button", { name: "Private channel" }).click();
+  for (const tab of ["Node", "Go"]) await copied(page, "Permit", tab);
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
   const top = (selector: string) => page.locator(selector).evaluate((it) => it.getBoundingClientRect().top);
   expect(await top("#working")).toBeLessThan(await top("#credentials"));
@@ -224,64 +215,4 @@ async function takePictures(): Promise<void> {
   await eventually(() => expect(client.stdout).toContain("Hello"));
   await shows(phone.page, "#working + [role=status]", "All set");
   await phone.page.screenshot({ path: join(PICTURES, "connect-phone-dark.png") });
-}
-
-/** Exactly these are on. */
-async function lights(page: Page, wanted: readonly string[]): Promise<void> {
-  await eventually(
-    async () => {
-      const on = await page.locator('.lights [data-on="true"] b').allInnerTexts();
-      if (on.join() !== wanted.join()) throw new Error(`These lights are on: ${on.join(", ")}`);
-    },
-    { withinMs: PATIENCE_MS, everyMs: 50 },
-  );
-}
-
-async function copied(page: Page, step: "Connect" | "Publish", tab: string): Promise<string> {
-  await page.getByRole("tablist", { name: step }).getByRole("tab", { name: tab, exact: true }).click();
-  const panel = page.getByRole("tabpanel", { name: tab, exact: true });
-  const code = panel.filter({ has: page.locator("pre") }).locator("pre");
-  return (await (step === "Connect" ? code.first() : code.last()).textContent()) ?? "";
-}
-
-function run(code: string, env: Readonly<Record<string, string>> = {}): CliProcess {
-  const file = join(project, `${crypto.randomUUID()}.mjs`);
-  writeFileSync(file, code);
-  return spawnCli([file], { program: [process.execPath], cwd: project, env });
-}
-
-function shell(code: string, env: Readonly<Record<string, string>>): CliProcess {
-  return spawnCli(["-c", code], { program: ["sh"], cwd: project, env });
-}
-
-/** An application with what Composer would have put there, and these lines as its `.env`. */
-function laravel(environment: string): { readonly cwd: string; readonly php: string } {
-  external("laravel");
-  external("php_curl");
-  external("pdo_sqlite");
-  const php = external("php");
-  const cwd = temporaryFolder();
-  cpSync(join(ROOT, "test", "backend", "programs", "laravel-app"), cwd, { recursive: true });
-  for (const folder of ["bootstrap/cache", "storage/framework", "storage/logs", "vendor/composer"])
-    mkdirSync(join(cwd, folder), { recursive: true });
-  const sources = JSON.stringify(join(ROOT, "packages", "laravel", "src"));
-  writeFileSync(
-    join(cwd, "vendor", "autoload.php"),
-    `<?php
-spl_autoload_register(function ($name) {
-  foreach (['Fanfare\\\\Laravel\\\\' => ${sources}, 'App\\\\' => __DIR__ . '/../app'] as $prefix => $folder) {
-    $file = $folder . '/' . str_replace('\\\\', '/', substr($name, strlen($prefix))) . '.php';
-    if (str_starts_with($name, $prefix) && is_file($file)) require $file;
-  }
-});`,
-  );
-  const extra = { laravel: { providers: ["Fanfare\\Laravel\\FanfareServiceProvider"] } };
-  const installed = { packages: [{ name: "fanfare/laravel", extra }] };
-  writeFileSync(join(cwd, "vendor", "composer", "installed.json"), JSON.stringify(installed));
-  writeFileSync(join(cwd, "composer.json"), "{}");
-  writeFileSync(
-    join(cwd, ".env"),
-    `${environment.replace("BROADCAST_CONNECTION=pusher", "BROADCAST_DRIVER=fanfare")}\n`,
-  );
-  return { cwd, php };
 }

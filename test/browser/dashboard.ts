@@ -21,6 +21,7 @@ export const PLACES = [
   "insights",
   "webhooks",
   "connect",
+  "connect?channel=private",
   "settings",
   "settings?tab=nodes",
   "settings?tab=limits",

@@ -137,6 +137,12 @@ test("under a path prefix the page, its token and its socket are found, and the 
   await page.getByRole("link", { name: "Connect your app" }).click();
   await page.getByLabel("Key").waitFor();
   expect(new URL(page.url()).hash).toBe("#/connect");
+  await shows(page, "main", "behind Dashboard, an address that ends in ?key=…");
+  // As it stands in the terminal, in which one marks a little too much.
+  await page.getByLabel("Key").fill(` ${server.dashboardUrl}#/overview `);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await shows(page, ".lights", "The server can be reached");
+  expect(new URL(page.url()).hash).toBe("#/connect");
   expect(errors).toEqual([]);
 });
 

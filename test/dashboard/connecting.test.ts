@@ -64,6 +64,16 @@ test("the first connection stays, the last publication counts, and the same fail
   expect(reached(progress)).toBe(2);
 });
 
+test("a connection of the board, which says later whose it is, is none", () => {
+  const opened = (connection: string) => entry({ type: "connected", connection });
+  const guest = entry({ type: "subscribed", connection: "1.1", user: "guest-0123abcd", channel: "presence-workshop" });
+  const before = progressed(NOTHING, [opened("1.1")], "shop");
+  expect(before.connected?.connection).toBe("1.1");
+  expect(progressed(before, [guest], "shop").connected).toBeUndefined();
+  const both = progressed(before, [opened("2.2"), guest], "shop");
+  expect([both.connected?.connection, both.subscribed]).toEqual(["2.2", undefined]);
+});
+
 test("what was published has arrived if its channel had a subscriber in that second", () => {
   const published = entry({ type: "api_message", channel: "news", atMs: 10_000 });
   const progress = progressed(NOTHING, [published], "shop");

@@ -79,6 +79,8 @@ export const PACKAGE_MAY_USE: Readonly<Record<string, readonly string[]>> = {
     "preact",
     "preact/hooks",
     // In the text of an example.
+    "express",
+    "node:http",
     "pusher-js",
     "uplot",
   ],

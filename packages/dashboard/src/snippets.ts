@@ -1,4 +1,4 @@
-/** Lines of code that connect to this server and publish over it, with its address and an app's key in them. */
+/** Lines of code that connect to this server, with its address and an app's key in them. What back ends run is in back-end-snippets.ts. */
 
 export interface Place {
   readonly host: string;
@@ -33,20 +33,37 @@ export function address({ host, port, isSecure, path }: Place, scheme: "ws" | "h
   return `${scheme}${isSecure ? "s" : ""}://${host}${port === usual ? "" : `:${port}`}${path}`;
 }
 
-// ---- clients
+/** Where a page asks its back end whether it may listen: the route that the back ends' code answers. */
+export const BACK_END = { port: 3000, route: "/pusher/auth" };
+export const AUTH_URL = `http://localhost:${BACK_END.port}${BACK_END.route}`;
 
-export function pusherClient(place: Place, { channel, event }: Target): string {
+export const PRIVATE = "private-";
+
+export function isPrivate({ channel }: Target): boolean {
+  return channel.startsWith(PRIVATE);
+}
+
+export function pusherClient(place: Place, target: Target): string {
+  const { channel, event } = target;
+  const [asks, refused] = isPrivate(target)
+    ? [`\n  channelAuthorization: { endpoint: "${AUTH_URL}" },`, `\n${REFUSED}`]
+    : ["", ""];
   return `import Pusher from "pusher-js";
 
 const pusher = new Pusher("${place.appKey}", {
   ${pusherOptions(place)},
-  enabledTransports: ["ws", "wss"],
+  enabledTransports: ["ws", "wss"],${asks}
 });
 const channel = pusher.subscribe("${channel}");
-channel.bind("${event}", (data) => console.log(data));`;
+channel.bind("${event}", (data) => console.log(data));${refused}`;
 }
 
-export function echoClient(place: Place, { channel, event }: Target): string {
+const REFUSED = `channel.bind("pusher:subscription_error", console.error);`;
+
+/** For a private channel it asks Laravel's own route, on the page's server. */
+export function echoClient(place: Place, target: Target): string {
+  const { channel, event } = target;
+  const opened = isPrivate(target) ? `private("${channel.slice(PRIVATE.length)}")` : `channel("${channel}")`;
   return `import Echo from "laravel-echo";
 import Pusher from "pusher-js";
 
@@ -56,7 +73,7 @@ const echo = new Echo({
   ${pusherOptions(place)},
   enabledTransports: ["ws", "wss"],
 });
-echo.channel("${channel}")
+echo.${opened}
   .listen(".${event}", (data) => console.log(data));`;
 }
 
@@ -65,21 +82,47 @@ function pusherOptions({ host, port, isSecure, path }: Place): string {
   return `${where}\n  ${isSecure ? "wssPort" : "wsPort"}: ${port}, forceTLS: ${isSecure}`;
 }
 
-export function fanfareClient(place: Place, { channel, event }: Target, isFirstApp: boolean): string {
+export function fanfareClient(place: Place, target: Target, isFirstApp: boolean): string {
+  const { channel, event } = target;
   const app = isFirstApp ? "" : `, app: "${place.appKey}"`;
+  const asks = isPrivate(target) ? `,\n  authorize: ${ASK},\n` : " ";
   return `import { createClient } from "@fanfare/client";
 
-const client = createClient({ url: "${address(place, "ws")}"${app} });
+const client = createClient({${asks === " " ? " " : "\n  "}url: "${address(place, "ws")}"${app}${asks}});
 const channel = client.channel("${channel}");
 channel.on("${event}", (data) => console.log(data));`;
 }
 
-export function plainClient(place: Place, { channel }: Target, isFirstApp: boolean): string {
+const ASK = `async (channel_name, socket_id) => {
+    const body = new URLSearchParams({ channel_name, socket_id });
+    const answer = await fetch("${AUTH_URL}", { method: "POST", body });
+    if (!answer.ok) throw new Error(\`refused: \${answer.status}\`);
+    return answer.json();
+  }`;
+
+export function plainClient(place: Place, target: Target, isFirstApp: boolean): string {
+  const { channel } = target;
+  if (isPrivate(target)) return plainPrivateClient(place, channel, isFirstApp);
   return `const socket = new WebSocket("${address(place, "ws")}/${isFirstApp ? "" : `?app=${place.appKey}`}");
 const data = { channel: "${channel}" };
 socket.onopen = () =>
   socket.send(JSON.stringify({ event: "subscribe", data }));
 socket.onmessage = ({ data }) => console.log(JSON.parse(data));`;
+}
+
+function plainPrivateClient(place: Place, channel: string, isFirstApp: boolean): string {
+  return `const channel = "${channel}";
+const socket = new WebSocket("${address(place, "ws")}/${isFirstApp ? "" : `?app=${place.appKey}`}");
+socket.onmessage = async ({ data: text }) => {
+  const { event, data } = JSON.parse(text);
+  console.log(event, data);
+  if (event !== "welcome") return;
+  const body = new URLSearchParams({ channel_name: channel, socket_id: data.id });
+  const answer = await fetch("${AUTH_URL}", { method: "POST", body });
+  if (!answer.ok) return console.error(\`refused: \${answer.status}\`);
+  const permission = await answer.json();
+  socket.send(JSON.stringify({ event: "subscribe", data: { channel, ...permission } }));
+};`;
 }
 
 export function laravelEnvironment({ host, port, isSecure, appId, appKey }: Place, secret: string | undefined): string {
@@ -98,87 +141,4 @@ VITE_PUSHER_APP_KEY="\${PUSHER_APP_KEY}"
 VITE_PUSHER_HOST="\${PUSHER_HOST}"
 VITE_PUSHER_PORT="\${PUSHER_PORT}"
 VITE_PUSHER_SCHEME="\${PUSHER_SCHEME}"`;
-}
-
-// ---- back ends: the secret comes from their environment
-
-export const SECRET_VARIABLE = "FANFARE_SECRET";
-
-export function laravelPublish({ channel, event }: Target): string {
-  return `php artisan tinker --execute='
-  Illuminate\\Support\\Facades\\Broadcast::connection()->broadcast(
-    ["${channel}"], "${event}", ["text" => "Hello"]);'`;
-}
-
-export function phpPublish({ host, port, isSecure, appId, appKey }: Place, { channel, event }: Target): string {
-  return `<?php
-require "vendor/autoload.php"; // composer require pusher/pusher-php-server
-
-$pusher = new Pusher\\Pusher(
-  "${appKey}", getenv("${SECRET_VARIABLE}"), "${appId}",
-  ["host" => "${host}", "port" => ${port}, "scheme" => "${isSecure ? "https" : "http"}", "useTLS" => ${isSecure}]);
-$pusher->trigger("${channel}", "${event}", ["text" => "Hello"]);`;
-}
-
-export function nodePublish(place: Place, { channel, event }: Target): string {
-  const { host, port, isSecure, appId, appKey } = place;
-  return `import Pusher from "pusher";
-
-const pusher = new Pusher({
-  appId: "${appId}", key: "${appKey}",
-  secret: process.env.${SECRET_VARIABLE},
-  host: "${host}", port: "${port}", useTLS: ${isSecure},
-});
-await pusher.trigger("${channel}", "${event}", { text: "Hello" });`;
-}
-
-export function publisherPublish(place: Place, { channel, event }: Target): string {
-  return `import { createPublisher } from "@fanfare/publisher";
-
-const publisher = createPublisher({
-  url: "${address(place, "http")}",
-  appId: "${place.appId}", key: "${place.appKey}",
-  secret: process.env.${SECRET_VARIABLE},
-});
-await publisher.publish("${channel}", "${event}", { text: "Hello" });`;
-}
-
-export function pythonPublish({ host, port, isSecure, appId, appKey }: Place, { channel, event }: Target): string {
-  return `import os, pusher  # pip install pusher
-
-client = pusher.Pusher(
-    app_id="${appId}", key="${appKey}", secret=os.environ["${SECRET_VARIABLE}"],
-    host="${host}", port=${port}, ssl=${isSecure ? "True" : "False"})
-client.trigger("${channel}", "${event}", {"text": "Hello"})`;
-}
-
-export function goPublish({ host, port, isSecure, appId, appKey }: Place, { channel, event }: Target): string {
-  return `package main
-
-import (
-	"os"
-
-	"github.com/pusher/pusher-http-go/v5"
-)
-
-func main() {
-	client := pusher.Client{
-		AppID: "${appId}", Key: "${appKey}", Secret: os.Getenv("${SECRET_VARIABLE}"),
-		Host: "${host}:${port}", Secure: ${isSecure},
-	}
-	if err := client.Trigger("${channel}", "${event}", map[string]string{"text": "Hello"}); err != nil {
-		panic(err)
-	}
-}`;
-}
-
-export function curlPublish(place: Place, { channel, event }: Target): string {
-  const { appId, appKey } = place;
-  return `body='{"name":"${event}","channel":"${channel}","data":"{\\"text\\":\\"Hello\\"}"}'
-query="auth_key=${appKey}&auth_timestamp=$(date +%s)&auth_version=1.0"
-query="$query&body_md5=$(printf %s "$body" | openssl md5 | sed 's/.* //')"
-signature=$(printf 'POST\\n/apps/${appId}/events\\n%s' "$query" |
-  openssl sha256 -hmac "$${SECRET_VARIABLE}" | sed 's/.* //')
-curl -d "$body" -H 'Content-Type: application/json' \\
-  "${address(place, "http")}/apps/${appId}/events?$query&auth_signature=$signature"`;
 }

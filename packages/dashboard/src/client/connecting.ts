@@ -5,7 +5,8 @@ import type { Target } from "../snippets.ts";
 import { titleOf } from "./refusals.ts";
 
 /** Where the code of the page subscribes and publishes. */
-export const TARGET: Target = { channel: "my-channel", event: "my-event" };
+export const PUBLIC_TARGET: Target = { channel: "my-channel", event: "my-event" };
+export const PRIVATE_TARGET: Target = { channel: "private-my-channel", event: "my-event" };
 
 export const STEPS = ["connected", "subscribed", "published", "received"] as const;
 
@@ -14,6 +15,8 @@ export const WATCHED: readonly FeedType[] = ["connected", "subscribed", "api_mes
 /** What happened first; of what was published, last. */
 export interface Progress {
   readonly connected?: FeedEntry;
+  /** The first ones that are nobody's of the board, as far as is known. */
+  readonly connections?: readonly FeedEntry[];
   readonly subscribed?: FeedEntry;
   readonly published?: FeedEntry;
   /** What was published, if it went to a subscriber. */
@@ -27,6 +30,7 @@ export interface Progress {
 /** An attempt that failed is of interest for so long. */
 export const FAILED_MS = 600_000;
 const MOST_FAILED = 5;
+const MOST_KEPT = 20;
 /** The second in which it was counted may end a little later than it was published. */
 export const COUNTED_WITHIN_MS = 3_000;
 
@@ -47,10 +51,22 @@ function step(progress: Progress, entry: FeedEntry, app: string): Progress {
       ? { ...progress, failed: [entry, ...others].slice(0, MOST_FAILED) }
       : progress;
   }
-  if (entry.app !== app || GUEST.test(entry.user ?? "") || OF_BOARD.test(entry.channel ?? "")) return progress;
-  if (type === "connected") return { ...progress, connected: progress.connected ?? entry };
+  if (entry.app !== app) return progress;
+  if (GUEST.test(entry.user ?? "")) return connectedBy(progress, others(progress, entry));
+  if (OF_BOARD.test(entry.channel ?? "")) return progress;
+  if (type === "connected") return connectedBy(progress, [...(progress.connections ?? []), entry].slice(0, MOST_KEPT));
   if (type === "subscribed") return { ...progress, subscribed: progress.subscribed ?? entry };
   return type === "api_message" ? received({ ...progress, published: entry }) : progress;
+}
+
+function connectedBy({ connected: _, ...progress }: Progress, connections: readonly FeedEntry[]): Progress {
+  const [connected] = connections;
+  return { ...progress, connections, ...(connected && { connected }) };
+}
+
+/** A client says who it is after it has connected: what comes of it later shows whose it was. */
+function others({ connections = [] }: Progress, { connection }: FeedEntry): readonly FeedEntry[] {
+  return connections.filter((it) => it.connection !== connection);
 }
 
 /** What was published has gone to somebody: of seconds that the nodes counted. */

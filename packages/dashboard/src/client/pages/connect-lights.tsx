@@ -3,9 +3,9 @@
 import type { AppSummary, ConnectionEntry, FeedEntry } from "fanfare/wire/admin";
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import * as code from "../../snippets.ts";
+import { address as addressOf, isPrivate, type Target } from "../../snippets.ts";
 import { path } from "../api.ts";
-import { COUNTED_WITHIN_MS, type Progress, reached, STEPS, TARGET } from "../connecting.ts";
+import { COUNTED_WITHIN_MS, type Progress, reached, STEPS } from "../connecting.ts";
 import { live } from "../live.ts";
 import { useAnswer } from "../parts/answer.ts";
 import { Time, useNow } from "../parts/small.tsx";
@@ -15,13 +15,21 @@ import { may, placeOfApp } from "../session.ts";
 /** Nothing has come for so long: something may be in the way that the server cannot see. */
 const QUIET_MS = 20_000;
 
-export function Lights({ app, progress, again }: { app: AppSummary; progress: Progress; again: () => void }) {
+interface LightsProps {
+  readonly app: AppSummary;
+  /** Of the code beside. */
+  readonly target: Target;
+  readonly progress: Progress;
+  readonly again: () => void;
+}
+
+export function Lights({ app, target, progress, again }: LightsProps) {
   const { connected, subscribed, published, received } = progress;
   const [openedAtMs] = useState(Date.now);
   const isLive = live.state.value.is === "live";
   const on = reached(progress) + Number(isLive);
   const all = STEPS.length + 1;
-  const address = code.address(placeOfApp(app), "ws");
+  const address = addressOf(placeOfApp(app), "ws");
   return (
     <section class={on === all ? "card stack all-set" : "card stack"} aria-labelledby="working">
       <div class="step-head">
@@ -41,10 +49,14 @@ export function Lights({ app, progress, again }: { app: AppSummary; progress: Pr
           {connected ? <Client entry={connected} /> : <Waits what="Run a snippet of step 2." />}
         </Light>
         <Light isOn={subscribed !== undefined} atMs={subscribed?.atMs} title="First subscription">
-          {subscribed?.channel ?? "The snippets subscribe to my-channel."}
+          {subscribed?.channel ?? <WillSubscribe target={target} />}
         </Light>
         <Light isOn={published !== undefined} atMs={published?.atMs} title="A back end has published">
-          {published ? `${published.event || "an event"} to ${published.channel}` : <PublishNow app={app} />}
+          {published ? (
+            `${published.event || "an event"} to ${published.channel}`
+          ) : (
+            <PublishNow app={app} target={target} />
+          )}
         </Light>
         <Light isOn={received !== undefined} atMs={received?.atMs} title="A client has received it">
           {received
@@ -97,15 +109,26 @@ function Waits({ what }: { what: string }) {
   );
 }
 
-function PublishNow({ app }: { app: AppSummary }) {
+/** Whom the back end refuses never asks the server. */
+function WillSubscribe({ target }: { target: Target }) {
+  if (!isPrivate(target)) return <>The snippets subscribe to {target.channel}.</>;
   return (
     <>
-      Run a snippet of step 3, or{" "}
+      The snippets subscribe to {target.channel}, once the back end of step 3 has permitted it. A client that your back
+      end refuses, or cannot reach, says so itself.
+    </>
+  );
+}
+
+function PublishNow({ app, target }: { app: AppSummary; target: Target }) {
+  return (
+    <>
+      Run a snippet of the step Publish, or{" "}
       <button
         type="button"
         class="link"
         disabled={!may("operate")}
-        onClick={() => openSend({ app: app.id, ...TARGET })}
+        onClick={() => openSend({ app: app.id, ...target })}
       >
         send a test event
       </button>

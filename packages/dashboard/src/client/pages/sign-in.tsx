@@ -62,8 +62,7 @@ function howOf(
     case "token":
       return { token: token.trim() };
     case "key":
-      // The whole address will do.
-      return { key: key.trim().replace(/^.*[?&]key=/, "") };
+      return { key: /[?&]key=([^&#]*)/.exec(key)?.[1] ?? key.trim() };
   }
 }
 
@@ -94,11 +93,12 @@ function Form({ way }: { way: Way }) {
       {way === "key" && (
         <>
           <p>
-            The server printed an address with a key when it started: open that one. <code>fanfare dashboard</code>{" "}
-            prints it again.
+            For whoever started the server: its terminal shows, behind <b>Dashboard</b>, an address that ends in{" "}
+            <code>?key=…</code>. Open that one, or paste it here. <code>npx fanfare dashboard</code>, in the folder
+            where the server was started, prints it again.
           </p>
           <label class="field">
-            <span>Key</span>
+            <span>Key, or the whole address</span>
             <input type="password" autocomplete="off" {...field("key")} />
           </label>
         </>

@@ -1,6 +1,7 @@
 /** The code behind the board, and how others' code comes onto it. */
 
-import { address, echoClient, nodePublish, type Place, plainClient, pusherClient } from "../../snippets.ts";
+import { nodePublish } from "../../back-end-snippets.ts";
+import { address, echoClient, type Place, plainClient, pusherClient } from "../../snippets.ts";
 
 /** What a line of code does, and the page counts. */
 export type Hit = "cursor" | "note" | "member" | "recovered" | "send" | "public";

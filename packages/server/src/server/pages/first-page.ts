@@ -87,7 +87,9 @@ function linkTo(dashboard: string): string {
 
 /** Without the key, as above: the dashboard asks for it. */
 function linksTo(dashboard: string): string {
-  const to = (page: string, words: string) => `<a class="button" href=".${escapeHtml(dashboard)}/${page}">${words}</a>`;
+  const why = "It asks for the key: the terminal shows an address with it, behind Dashboard.";
+  const to = (page: string, words: string) =>
+    `<a class="button" href=".${escapeHtml(dashboard)}/${page}" title="${why}">${words}</a>`;
   return `${to("", "Dashboard")} ${to("#/connect", "Connect your app")}`;
 }
 
