@@ -1,14 +1,15 @@
 /** A private channel by Connect alone: each program of a back end that the page shows is run as it is, and says who may listen. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { appendFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { atEnd } from "../support/at-end.ts";
-import { openBrowser, openPage } from "../support/chromium.ts";
+import { openBrowser } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
 import { external } from "../support/external.ts";
+import { openLaravelPage } from "../support/laravel-page.ts";
 import { freePort } from "../support/ports.ts";
-import { type CliProcess, spawnCli } from "../support/process.ts";
+import type { CliProcess } from "../support/process.ts";
 import { APP } from "../support/server.ts";
 import { copied, copiedSecret, laravel, lights, newProject, run, runBy } from "./connecting.ts";
 import { look, PATIENCE_MS, shows, startWithDashboard, TEST_MS } from "./dashboard.ts";
@@ -100,35 +101,17 @@ test("the lines for Laravel open a private channel to the page of a user who is 
   writeFileSync(script, await copied(page, "Connect", "Laravel Echo"));
   const built = await Bun.build({ entrypoints: [script], target: "browser" });
   writeFileSync(join(cwd, "page.js"), (await built.outputs[0]?.text()) ?? "");
-  appendFileSync(join(cwd, "routes", "web.php"), PAGE);
-  const port = await freePort();
-  spawnCli(["-S", `localhost:${port}`, "-t", "public", "public/index.php"], { program: [php], cwd });
-  const url = `http://localhost:${port}`;
-  await eventually(async () => expect((await fetch(`${url}/migrate`)).status).toBe(200), { withinMs: PATIENCE_MS });
-
-  const visitor = (await openPage(browser)).page;
-  const opened = async () => {
-    const answered = visitor.waitForResponse(`${url}/broadcasting/auth`);
-    await visitor.goto(`${url}/page`);
-    return (await answered).status();
-  };
-  expect(await opened()).toBe(403);
-  await visitor.goto(`${url}/login/1`);
-  const said: string[] = [];
-  visitor.on("console", (message) => said.push(message.text()));
-  expect(await opened()).toBe(200);
+  const site = await openLaravelPage(browser, cwd, php);
+  expect(await site.ask()).toBe(403);
+  await site.login();
+  expect(await site.ask()).toBe(200);
   await lights(page, ALL_ON.slice(0, 3));
   const [, code = ""] = /--execute='(.*)'$/s.exec(await copied(page, "Publish", "Laravel")) ?? [];
   const program = runCode(code);
   expect([(await program.ended()).code, program.output]).toEqual([0, ""]);
   await lights(page, ALL_ON);
-  await eventually(() => expect(said.join()).toContain("Hello"));
+  await eventually(() => expect(site.said.join()).toContain("Hello"));
 });
-
-const PAGE = `
-Route::get('/page', fn () => '<meta name="csrf-token" content="'.csrf_token().'"><script type="module" src="/page.js"></script>');
-Route::get('/page.js', fn () => response(file_get_contents(base_path('page.js')))->header('Content-Type', 'text/javascript'));
-`;
 
 const READERS: Readonly<Record<string, () => readonly [ending: string, program: [string, ...string[]]]>> = {
   PHP: () => ["php", [external("php"), "-l"]],

@@ -51,6 +51,8 @@ declare global {
   // In a page, Vite's.
   namespace NodeJS {
     interface ProcessEnv {
+      VITE_PUSHER_APP_KEY: any;
+      VITE_PUSHER_HOST: any;
       VITE_PUSHER_PORT: any;
       VITE_REVERB_PORT: any;
     }
@@ -62,6 +64,10 @@ declare global {
 const MODULES = `
 declare module "sharp" {
   export default function sharp(image: Uint8Array): { resize(width: number): { toBuffer(): Promise<Uint8Array> } };
+}
+declare module "express" {
+  const express: any;
+  export default express;
 }
 declare module "*/pusher.js" {
   export const pusher: import("pusher-js").default;
