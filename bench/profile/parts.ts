@@ -57,7 +57,10 @@ function parentsOf(nodes: readonly Node[]): ReadonlyMap<number, Node> {
   return parents;
 }
 
-/** A built-in function has no source: it counts as what called it, unless it is one of Bun's own. */
+/**
+ * A built-in function has no source: it counts as what called it, unless it is one of Bun's own. What a function calls with its last
+ * breath, `return JSON.stringify(…)`, counts as its own caller's: it is gone by then (ECMAScript's proper tail calls).
+ */
 function partOf(node: Node, parents: ReadonlyMap<number, Node>): string {
   if (!isSource(node) && OF_BUN.has(node.callFrame.functionName)) return CALLS_OF_BUN;
   for (let at: Node | undefined = node; at; at = parents.get(at.id)) {
