@@ -35,7 +35,7 @@ test("charts show the last seconds, and what was stored, over every length of ti
   await eventually(
     async () => {
       await server.toChannel("lobby").push({ event: "counted", data: 1 });
-      expect(await says(page, "Messages in")).toMatch(/from back ends: last [\d.]+, highest [1-9]/);
+      expect(await says(page, "Messages in")).toMatch(/From back ends: last [\d.]+, highest [1-9]/);
     },
     { withinMs: PATIENCE_MS, everyMs: 200 },
   );
@@ -43,14 +43,14 @@ test("charts show the last seconds, and what was stored, over every length of ti
     await page.getByRole("button", { name: range, exact: true }).click();
     await eventually(
       async () => {
-        expect(await says(page, "Connections by protocol")).toMatch(/pusher websocket: last 1, highest 1/);
+        expect(await says(page, "Connections by protocol")).toMatch(/Pusher ws: last 1, highest 1/);
         expect(await says(page, "Memory")).toMatch(/highest \d+ MB/);
       },
       { withinMs: PATIENCE_MS },
     );
   }
   expect(new URL(page.url()).hash).toBe("#/insights?range=quarter");
-  for (const name of ["Messages out", "Connections by node", "Refused by reason", "Event loop lag", "Traffic"])
+  for (const name of ["Messages out", "Connections by node", "Refused, by reason", "Event loop lag", "Traffic"])
     await chart(page, name).waitFor();
   await page.locator(".plot").first().hover();
   expect(errors).toEqual([]);
@@ -69,7 +69,7 @@ test("before the server counted it is hatched and said so, and a chart is shown 
   await page.getByRole("button", { name: "Webhooks: Show as table" }).click();
   const table = page.getByRole("table", { name: "Webhooks" });
   await eventually(async () => expect(await table.getByRole("row").count()).toBe(1 + 12), { withinMs: PATIENCE_MS });
-  for (const name of ["Time", "delivered", "failed"]) await table.getByRole("columnheader", { name }).waitFor();
+  for (const name of ["Time", "Delivered", "Failed"]) await table.getByRole("columnheader", { name }).waitFor();
   // A point that stands alone is seen as well.
   await page.getByRole("button", { name: "90 d", exact: true }).click();
   await eventually(async () => expect(await says(page, "Connections by node")).toContain("node-a: last 3, highest 3"), {
@@ -118,8 +118,8 @@ async function seeded() {
   const database = await openDatabase(url);
   atEnd(() => database.close());
   /** So many intervals, until so many ago. */
-  const seed = async (node: string, count: number, ago: number) => {
-    const [sums, series] = [new StatisticsStore(database, node), new SeriesStore(database, node)];
+  const seed = async (id: string, count: number, ago: number, node = id) => {
+    const [sums, series] = [new StatisticsStore(database, id), new SeriesStore(database, id)];
     for (let at = ago + count - 1; at >= ago; at--) {
       const nowMs = Date.now() - at * STEP_MS;
       const day = 1 + Math.sin((nowMs / 86_400_000) * 2 * Math.PI) / 2;

@@ -3,8 +3,9 @@
 import { describe, expect, test } from "bun:test";
 import { type ConsoleEntry, fitter, KINDS } from "../../packages/dashboard/src/client/feed.ts";
 import { lookAt } from "../../packages/dashboard/src/client/json.ts";
-import { insightsOf, marksOf, picturesOf } from "../../packages/dashboard/src/client/pages/insight-lines.ts";
-import { Seconds } from "../../packages/dashboard/src/client/pages/series.ts";
+import { csvOf } from "../../packages/dashboard/src/client/pages/insight-csv.ts";
+import { compared, insightsOf, marksOf, picturesOf } from "../../packages/dashboard/src/client/pages/insight-lines.ts";
+import { chosenTime, rangeOf, Seconds } from "../../packages/dashboard/src/client/pages/series.ts";
 import { type Insights, noStatistics, type Point } from "../../packages/server/src/admin/api-types.ts";
 
 function point(atMs: number, connections: number): Point {
@@ -66,7 +67,7 @@ describe("what is stored", () => {
         [7, 10],
         [11, 20],
       ],
-      lines: [["to clients", [null, 5, 6, null, 10]]],
+      lines: [["To clients", [null, 5, 6, null, 10]]],
     });
     // A row that is late is no gap.
     expect(lineOf(stored([0, 2, 3]), "out", 4.5).missing).toEqual([]);
@@ -98,7 +99,7 @@ describe("what is stored", () => {
     ] as const;
     const given = stored([0, 1], [...refused, ...nodes]);
     const labels = lineOf(given, "refused", 2).lines?.map(([label]) => label);
-    expect(labels).toEqual(["r8", "r7", "r6", "r5", "r4", "other"]);
+    expect(labels).toEqual(["R8", "R7", "R6", "R5", "R4", "Other"]);
     expect(lineOf(given, "refused", 2).lines?.at(-1)?.[1]).toEqual([6 * 60, 0]);
     expect(lineOf(given, "lag", 2).lines).toEqual([
       ["a", [0, 3]],
@@ -108,10 +109,77 @@ describe("what is stored", () => {
       { id: 1, atMs: 30_000, who: "anna", what: "node.drain", detail: {} },
       { id: 2, atMs: 40_000, who: "anna", what: "session.start", detail: {} },
     ];
-    expect(marksOf(given, changes)).toEqual([
-      { atMs: 30_000, label: "node drained" },
-      { atMs: 60_000, label: "b started" },
+    const starts = [
+      { node: "b", atMs: 60_000, isAgain: false },
+      { node: "a", atMs: 70_000, isAgain: true },
+    ];
+    expect(marksOf({ starts }, changes)).toEqual([
+      { atMs: 30_000, label: "node drained", short: "node drained" },
+      { atMs: 60_000, label: "b started", short: "started" },
+      { atMs: 70_000, label: "a restarted", short: "restarted" },
     ]);
+  });
+
+  test("has fewer points where there is less room: sums are added up, peaks stay, of what is there the last counts", () => {
+    const given = stored(
+      [0, 1, 2, 3, 4, 5, 6],
+      [
+        { measure: "connections", label: "pusher websocket tls", values: [1, 2, 3, 4, 5, 6, 7] },
+        { measure: "memory", label: "a", values: [9, 8, 9, 1, 1, 1, 1] },
+        { measure: "lag", label: "a", values: [5, 80, 3, 1, 1, 1, 2] },
+        { measure: "refused", label: "rate_limited", values: [3, 0, 3, 6, 6, 0, 5] },
+      ],
+    );
+    const { timesMs, pointMs, lines } = picturesOf(given, { fromMs: 0, nowMs: 7 * stepMs, most: 3 });
+    expect([timesMs.map((ms) => ms / stepMs), pointMs / stepMs]).toEqual([[0, 3, 6], 3]);
+    expect(lines.transports).toEqual([{ label: "Pusher wss", values: [3, 6, 7] }]);
+    expect(lines.lag?.[0]?.values).toEqual([80, 1, 2]);
+    // Per minute, of a minute that is alone in its point as well.
+    expect(lines.refused).toEqual([{ label: "Rate limit", values: [2, 4, 5] }]);
+    expect(lines.out?.[0]?.values).toEqual([1, 4, 6]);
+  });
+
+  test("is compared with what was before, at the same time of the day, where something is known of it", () => {
+    const day = 1440;
+    const before = picturesOf(stored([0, 1, 4]), { fromMs: 0, nowMs: 5 * stepMs });
+    const now = picturesOf(stored([0, 1, 2, 4, 60].map((minute) => minute + day)), {
+      ...{ fromMs: day * stepMs, nowMs: (day + 61) * stepMs },
+    });
+    const lines = [...(before.lines.out ?? []), { label: "more", values: [10, 10, 10, 10] }];
+    const values = compared({ ...before, lines, shiftMs: day * stepMs }, now);
+    const at = (minute: number) => values[now.timesMs.indexOf((minute + day) * stepMs)];
+    expect([0, 1, 4].map(at)).toEqual([10, 11, 14]);
+    expect(at(60)).toBeNull();
+  });
+
+  test("is a file for a spreadsheet, in which a name is neither a formula nor two columns", () => {
+    const text = csvOf([
+      { title: "Out", timesMs: [0, 1_000], lines: [{ label: "to clients", values: [1.23456, null] }] },
+      { title: "=In", timesMs: [1_000], lines: [{ label: 'from "a", b', values: [7] }] },
+    ]);
+    expect(text.split("\r\n")).toEqual([
+      `time,Out: to clients,"'=In: from ""a"", b"`,
+      "1970-01-01T00:00:00.000Z,1.235,",
+      "1970-01-01T00:00:01.000Z,,7",
+      "",
+    ]);
+  });
+
+  test.each([
+    [{ from: "2026-12-01T10:00:00Z" }, "interval", 2],
+    [{ from: "2026-11-20T10:00:00Z", to: "2026-11-21T10:00:00Z" }, "hour", 24],
+    [{ from: "2026-09-01T00:00:00Z", to: "2026-09-03T00:00:00Z" }, "day", 48],
+    [{ from: "2026-11-10T00:00:00Z", to: "2026-12-01T00:00:00Z" }, "day", 504],
+  ] as const)("a time of one's own, %p, is asked for by %s", (params, span, hours) => {
+    const chosen = chosenTime(params);
+    if (!chosen) throw new Error("It is no time.");
+    const range = rangeOf(chosen, Date.UTC(2026, 11, 1, 12));
+    expect([range.span, range.lengthMs / 3_600_000]).toEqual([span, hours]);
+  });
+
+  test("a time that ends before it begins is none", () => {
+    expect(chosenTime({ from: "2026-12-01T10:00:00Z", to: "2026-12-01T09:00:00Z" })).toBeUndefined();
+    expect(chosenTime({ from: "yesterday" })).toBeUndefined();
   });
 
   test("seconds have the same shape", () => {

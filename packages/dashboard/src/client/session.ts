@@ -49,8 +49,16 @@ export async function signOut(): Promise<void> {
 
 /** Where clients of the app connect: where this page came from, without the dashboard's own path. */
 export function placeOfApp({ id, key }: AppSummary): Place {
-  const page = new URL(location.href);
+  return placeOf(new URL(location.href), serverPath(), id, key);
+}
+
+/** Where Prometheus reads the server's numbers. */
+export function metricsAddress(): string {
+  return `${serverPath()}/metrics`;
+}
+
+function serverPath(): string {
+  const { pathname } = new URL(location.href);
   const own = `${session.value?.server.path ?? ""}/`;
-  const path = page.pathname.endsWith(own) ? page.pathname.slice(0, -own.length) : "";
-  return placeOf(page, path, id, key);
+  return pathname.endsWith(own) ? pathname.slice(0, -own.length) : "";
 }

@@ -116,6 +116,8 @@ export interface Abilities {
   readonly audit: boolean;
   /** Nodes can be drained. */
   readonly drain: boolean;
+  /** `/metrics` answers, beside the dashboard, to those whom the settings let read it. */
+  readonly metrics: boolean;
 }
 
 // ---- api/nodes

@@ -86,6 +86,8 @@ export interface Services {
   readonly rebalance: () => Promise<Rebalanced>;
   /** Whether nodes can be drained one by one. */
   readonly canDrain: boolean;
+  /** Whether `/metrics` answers. */
+  readonly hasMetrics: boolean;
 }
 
 export interface Call {

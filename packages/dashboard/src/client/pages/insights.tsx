@@ -1,108 +1,201 @@
 /** Insights: how much there was, of what kind, on which node, and what failed, from the last seconds to the last ninety days. */
 
-import { type AuditEntry, OVERLOADED_LAG_MS, type Insights as Wire } from "fanfare/wire/admin";
+import type { AuditEntry, Insights as Wire } from "fanfare/wire/admin";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { call, path, type Refused, refusedBy } from "../api.ts";
-import { appName, has } from "../overview.ts";
+import { has, overview } from "../overview.ts";
 import { useAnswer } from "../parts/answer.ts";
-import { Chart, COUNT_STEPS, RATE_STEPS, SIZE_STEPS } from "../parts/chart.tsx";
+import { Icon } from "../parts/icon.tsx";
 import { Empty, Failure, Waiting } from "../parts/notes.tsx";
 import { useSeconds } from "../parts/seconds.ts";
 import { Head, useNow } from "../parts/small.tsx";
 import { change, chosenApp, place } from "../route.ts";
-import { may } from "../session.ts";
-import { dateAndTime, lasting, rateText, short, size } from "../show.ts";
-import { themeKey } from "../theme.ts";
-import { type ChartMark, type ChartName, insightsOf, marksOf, picturesOf } from "./insight-lines.ts";
-import { isRange, RANGES, type RangeName } from "./series.ts";
+import { may, metricsAddress } from "../session.ts";
+import { dateAndTime, lasting } from "../show.ts";
+import { csvPartsOf, InsightCharts, type InsightChartsProps } from "./insight-charts.tsx";
+import { csvOf, download } from "./insight-csv.ts";
+import { insightsOf } from "./insight-lines.ts";
+import { CustomRange } from "./insight-range.tsx";
+import { type ChosenTime, chosenTime, isRange, RANGES, type Range, rangeOf } from "./series.ts";
 
-interface Picture {
-  readonly name: ChartName;
-  readonly title: string;
-  readonly unit: string;
-  readonly show: (value: number) => string;
-  readonly steps: readonly number[];
-  readonly stacked?: "areas" | "bars";
-  /** Of the custom properties `--line-1` and so on: by the line's place, or by its label. */
-  readonly colors?: readonly number[] | Readonly<Record<string, number>>;
-  /** Of the server, whatever app is chosen. */
-  readonly isOfServer?: boolean;
+const DAY_MS = 86_400_000;
+
+/** A range by name, or a time that somebody chose. */
+interface Asked extends Range {
+  readonly key: string;
+  readonly chosen?: ChosenTime;
 }
 
-const PER_S = { unit: "per second", show: rateText, steps: RATE_STEPS };
-const PER_MIN = { unit: "per minute", show: rateText, steps: RATE_STEPS, stacked: "bars" } as const;
-const COUNTED = { show: short, steps: COUNT_STEPS };
-const PICTURES: readonly Picture[] = [
-  { name: "out", title: "Messages out", ...PER_S, colors: [2] },
-  {
-    ...{ name: "latency", title: "Delivery latency", unit: "milliseconds", show: rateText, steps: RATE_STEPS },
-    ...{ colors: [4, 3, 1], isOfServer: true },
-  },
-  { name: "in", title: "Messages in", ...PER_S, stacked: "areas", colors: [2, 1] },
-  { name: "transports", title: "Connections by protocol, transport", unit: "", ...COUNTED, stacked: "areas" },
-  { name: "nodes", title: "Connections by node", unit: "", ...COUNTED, stacked: "areas" },
-  { name: "refused", title: "Refused by reason", ...PER_MIN, colors: [5, 2, 4, 1, 3, 6] },
-  { name: "webhooks", title: "Webhooks", ...PER_MIN, colors: { delivered: 3, retried: 2, failed: 5 } },
-  { name: "resumed", title: "Resumed subscriptions", ...PER_MIN, colors: { recovered: 3, lost: 5 } },
-  {
-    ...{ name: "lag", title: "Event loop lag", unit: "milliseconds, the highest", ...COUNTED },
-    isOfServer: true,
-  },
-  { name: "memory", title: "Memory", unit: "the highest", show: size, steps: SIZE_STEPS, isOfServer: true },
-  { name: "traffic", title: "Traffic", unit: "per second", show: size, steps: SIZE_STEPS, colors: [2, 1] },
-];
+function asked(): Asked {
+  const { range, ...params } = place.value.params;
+  const chosen = range === "custom" ? chosenTime(params) : undefined;
+  if (chosen) return { ...rangeOf(chosen, Date.now()), key: `custom ${params.from} ${params.to}`, chosen };
+  const name = isRange(range) ? range : has("statistics") ? "day" : "live";
+  return { ...RANGES[name], key: name };
+}
 
 export function Insights() {
-  const { range } = place.value.params;
-  const name = isRange(range) ? range : has("statistics") ? "day" : "live";
+  const it = asked();
+  const [shown, show] = useState<InsightChartsProps>();
+  const isLive = it.key === "live";
+  // Who reads the file has what is on the page.
+  const { key } = it;
+  useEffect(() => show(undefined), [key, chosenApp.value]);
   return (
     <>
-      <Head title="Insights" lead={chosenApp.value ? appName(chosenApp.value) : "All apps"}>
-        <fieldset class="segment" aria-label="How long">
-          {Object.keys(RANGES)
-            .filter(isRange)
-            .map((it) => (
-              <button
-                key={it}
-                type="button"
-                aria-pressed={it === name}
-                onClick={() => change({ range: it, since: undefined })}
-              >
-                {RANGES[it].name}
-              </button>
-            ))}
-        </fieldset>
-      </Head>
-      {name === "live" ? <LiveInsights /> : <StoredInsights key={name} name={name} />}
+      <Tools asked={it} shown={shown} />
+      {isLive ? <LiveInsights show={show} /> : <StoredInsights key={it.key} asked={it} show={show} />}
     </>
   );
 }
 
-function LiveInsights() {
-  const { points, error } = useSeconds(chosenApp.value);
-  const insights = useMemo(() => insightsOf(points), [points]);
+function Tools({ asked, shown }: { asked: Asked; shown: InsightChartsProps | undefined }) {
+  const [isChoosing, choose] = useState(false);
+  const save = () => {
+    if (shown) download(`fanfare-${new Date(shown.nowMs).toISOString().slice(0, 16)}.csv`, csvOf(csvPartsOf(shown)));
+  };
+  return (
+    <Head title="Insights">
+      <fieldset class="segment" aria-label="How long">
+        {Object.keys(RANGES)
+          .filter(isRange)
+          .map((it) => (
+            <button
+              key={it}
+              type="button"
+              aria-pressed={it === asked.key}
+              onClick={() => change({ range: it, since: undefined, from: undefined, to: undefined })}
+            >
+              {RANGES[it].name}
+            </button>
+          ))}
+      </fieldset>
+      <button type="button" aria-pressed={asked.chosen !== undefined} onClick={() => choose(true)}>
+        <Icon name="clock" isSmall />
+        {asked.chosen ? chosenWords(asked.chosen) : "Custom"}
+      </button>
+      <Scopes nodes={shown?.insights.nodes ?? []} />
+      {asked.key !== "live" && (
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={place.value.params.compare !== undefined}
+            onChange={(event) => change({ compare: event.currentTarget.checked ? "before" : undefined })}
+          />
+          Compare with {beforeOf(asked).words}
+        </label>
+      )}
+      <span class="grow" />
+      <button type="button" class="quiet" disabled={!shown} onClick={save}>
+        <Icon name="dn" isSmall />
+        CSV
+      </button>
+      {has("metrics") && (
+        <a class="quiet-link" href={metricsAddress()} target="_blank" rel="noreferrer" title="/metrics, for Prometheus">
+          <Icon name="ext" isSmall />
+          Prometheus
+        </a>
+      )}
+      {isChoosing && <CustomRange onClose={() => choose(false)} />}
+    </Head>
+  );
+}
+
+function chosenWords({ fromMs, toMs }: ChosenTime): string {
+  return `${SHORT_TIME.format(fromMs)} – ${toMs === undefined ? "now" : SHORT_TIME.format(toMs)}`;
+}
+
+const SHORT_TIME = new Intl.DateTimeFormat(undefined, {
+  ...{ month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hour12: false },
+});
+
+/** The app is the one that is chosen for all pages; the node is of this page. */
+function Scopes({ nodes }: { nodes: readonly string[] }) {
+  const { node = "" } = place.value.params;
+  const apps = overview.value?.apps ?? [];
+  const names = [...new Set([...nodes, ...(node === "" ? [] : [node])])];
+  return (
+    <>
+      <select
+        class="short-select"
+        aria-label="App"
+        value={chosenApp.value ?? ""}
+        onChange={(event) => change({ app: event.currentTarget.value || undefined })}
+      >
+        <option value="">All apps</option>
+        {apps.map(({ id, name }) => (
+          <option key={id} value={id}>
+            {name || id}
+          </option>
+        ))}
+      </select>
+      <select
+        class="short-select"
+        aria-label="Node"
+        value={node}
+        onChange={(event) => change({ node: event.currentTarget.value || undefined })}
+      >
+        <option value="">All nodes</option>
+        {names.map((name) => (
+          <option key={name} value={name}>
+            {name}
+          </option>
+        ))}
+      </select>
+    </>
+  );
+}
+
+type Showing = { readonly show: (shown: InsightChartsProps | undefined) => void };
+
+function LiveInsights({ show }: Showing) {
+  const { points: all, seconds, error } = useSeconds(chosenApp.value);
+  const { node } = place.value.params;
+  const insights = useMemo(() => {
+    const nameOf = (id: string) => overview.peek()?.nodes.find((it) => it.id === id)?.name || id.slice(0, 8);
+    const named = Array.from(seconds.connections(), ([id, values]) => ({ id, name: nameOf(id), values }));
+    const id = named.find(({ name }) => name === node)?.id;
+    const points = node === undefined ? all : seconds.points(id ?? "");
+    const connections = named.filter(({ name }) => node === undefined || name === node);
+    return { ...insightsOf(points, connections), nodes: named.map(({ name }) => name) };
+  }, [all, node]);
   useNow(1_000);
+  const nowMs = (all.at(-1)?.atMs ?? Date.now()) + 1000;
+  const shown = useMemo(
+    () => ({ insights, before: undefined, fromMs: nowMs - RANGES.live.lengthMs, nowMs, changes: [] }),
+    [insights, nowMs],
+  );
+  useEffect(() => show(shown), [shown]);
   if (!has("seconds"))
     return <Empty title="Live numbers are off">The server is configured not to count by the second.</Empty>;
-  const nowMs = (points.at(-1)?.atMs ?? Date.now()) + 1000;
   return (
     <>
       <Failure error={error} />
-      <Pictures insights={insights} fromMs={nowMs - RANGES.live.lengthMs} nowMs={nowMs} changes={[]} />
+      <InsightCharts {...shown} />
       <p class="more">
-        By the second, of all nodes. Connections by kind and node, webhooks, lag and memory are stored.
+        By the second, of all nodes. Connections by protocol, webhooks, reconnects, lag and memory are stored: from one
+        hour on.
       </p>
     </>
   );
 }
 
-function StoredInsights({ name }: { name: Exclude<RangeName, "live"> }) {
+function StoredInsights({ asked, show }: { asked: Asked } & Showing) {
   const isThere = has("statistics");
-  const { insights, nowMs, error, reload } = useStored(isThere, name);
-  const { data: changes = [] } = useAnswer<readonly AuditEntry[]>(
+  const { insights, before, nowMs, error, reload } = useStored(isThere, asked);
+  const { data: changes = NO_CHANGES } = useAnswer<readonly AuditEntry[]>(
     isThere && may("operate") ? path(["audit"], { limit: 200 }) : undefined,
-    RANGES[name].everyMs,
+    asked.everyMs || undefined,
   );
+  const { sinceMs } = insights ?? {};
+  const wholeMs = nowMs - asked.lengthMs;
+  const isFirstDay = sinceMs !== undefined && sinceMs > wholeMs && sinceMs < nowMs;
+  const fromMs = isFirstDay && place.value.params.since ? sinceMs : wholeMs;
+  const shown = useMemo(
+    () => insights && { insights, before: before && { ...beforeOf(asked), insights: before }, fromMs, nowMs, changes },
+    [insights, before, fromMs, nowMs, changes],
+  );
+  useEffect(() => show(shown), [shown]);
   if (!isThere) {
     return (
       <Empty title="No statistics are kept here">
@@ -110,10 +203,6 @@ function StoredInsights({ name }: { name: Exclude<RangeName, "live"> }) {
       </Empty>
     );
   }
-  const { sinceMs } = insights ?? {};
-  const wholeMs = nowMs - RANGES[name].lengthMs;
-  const isFirstDay = sinceMs !== undefined && sinceMs > wholeMs;
-  const fromMs = isFirstDay && place.value.params.since ? sinceMs : wholeMs;
   return (
     <>
       <Failure error={error} retry={reload} />
@@ -124,12 +213,12 @@ function StoredInsights({ name }: { name: Exclude<RangeName, "live"> }) {
           What happens now is counted, and is here after the first interval.
         </Empty>
       )}
-      {insights && insights.times.length > 0 && (
-        <Pictures insights={insights} fromMs={fromMs} nowMs={nowMs} changes={changes} />
-      )}
+      {shown && shown.insights.times.length > 0 && <InsightCharts {...shown} />}
     </>
   );
 }
+
+const NO_CHANGES: readonly AuditEntry[] = [];
 
 /** What is older than the server is not zero. */
 function FirstDay({ sinceMs, nowMs }: { sinceMs: number; nowMs: number }) {
@@ -147,88 +236,52 @@ function FirstDay({ sinceMs, nowMs }: { sinceMs: number; nowMs: number }) {
   );
 }
 
-function useStored(isThere: boolean, name: Exclude<RangeName, "live">) {
-  const [got, put] = useState<{ readonly insights?: Wire; readonly nowMs: number }>({ nowMs: Date.now() });
+/** As long before as is comparable: the same hours of a day, the same days of a week. */
+function beforeOf({ lengthMs }: Asked): { readonly words: string; readonly shiftMs: number } {
+  if (lengthMs <= DAY_MS) return { words: "the day before", shiftMs: DAY_MS };
+  if (lengthMs <= 7 * DAY_MS) return { words: "the week before", shiftMs: 7 * DAY_MS };
+  return { words: "the time before", shiftMs: lengthMs };
+}
+
+interface Stored {
+  readonly insights?: Wire;
+  readonly before?: Wire | undefined;
+  readonly nowMs: number;
+}
+
+function useStored(isThere: boolean, asked: Asked) {
+  const [got, put] = useState<Stored>({ nowMs: asked.chosen?.toMs ?? Date.now() });
   const [error, setError] = useState<Refused>();
   const [turn, setTurn] = useState(0);
   const app = chosenApp.value;
+  const { node, compare } = place.value.params;
   useEffect(() => {
     if (!isThere) return;
     const abort = new AbortController();
-    const { span, lengthMs, everyMs } = RANGES[name];
+    const { span, lengthMs, everyMs, chosen } = asked;
+    const part = (to: number) => {
+      const query = { app, node, span, from: Math.round(to - lengthMs), to: Math.round(to) };
+      return call<Wire>("GET", path(["insights"], query), undefined, abort.signal);
+    };
     const ask = async () => {
-      const to = Date.now();
-      const wanted = path(["insights"], { app, span, from: to - lengthMs, to });
+      const nowMs = Math.min(chosen?.toMs ?? Number.POSITIVE_INFINITY, Date.now());
       try {
-        put({ insights: await call<Wire>("GET", wanted, undefined, abort.signal), nowMs: to });
+        const [insights, before] = await Promise.all([
+          part(nowMs),
+          compare === undefined ? undefined : part(nowMs - beforeOf(asked).shiftMs),
+        ]);
+        put({ insights, before, nowMs });
         setError(undefined);
       } catch (thrown) {
         if (!abort.signal.aborted) setError(refusedBy(thrown));
       }
     };
     void ask();
-    const timer = setInterval(ask, everyMs);
+    const timer = everyMs > 0 ? setInterval(ask, everyMs) : undefined;
     return () => {
       abort.abort();
       clearInterval(timer);
     };
-  }, [app, name, isThere, turn]);
+  }, [app, node, compare, asked.key, isThere, turn]);
   return { ...got, error, reload: () => setTurn(turn + 1) };
-}
-
-interface PicturesProps {
-  readonly insights: Wire;
-  readonly fromMs: number;
-  readonly nowMs: number;
-  readonly changes: readonly AuditEntry[];
-}
-
-function Pictures({ insights, fromMs, nowMs, changes }: PicturesProps) {
-  const pictures = useMemo(() => picturesOf(insights, { fromMs, nowMs }), [insights, fromMs, nowMs]);
-  const marks = useMemo(() => marksOf(insights, changes), [insights, changes]);
-  const times = useMemo(() => pictures.timesMs.map((ms) => ms / 1000), [pictures]);
-  const arounds = useMemo(() => {
-    const around = { missing: pictures.missing.map(inSeconds), marks: marks.map(markInSeconds) };
-    const limit = { value: OVERLOADED_LAG_MS, label: `overloaded above ${OVERLOADED_LAG_MS} ms` };
-    return { plain: around, lag: { ...around, limit } };
-  }, [pictures, marks]);
-  const drawn = useMemo(
-    () =>
-      PICTURES.flatMap((picture) => {
-        const lines = pictures.lines[picture.name] ?? [];
-        const colored = lines.map((line, at) => ({ ...line, color: colorOf(picture, line.label, at) }));
-        return lines.length > 0 ? [{ picture, lines: colored }] : [];
-      }),
-    [pictures],
-  );
-  return (
-    <div class="charts insights">
-      {drawn.map(({ picture: { name, title, unit, show, steps, stacked, isOfServer }, lines }) => (
-        <Chart
-          key={name}
-          {...{ title, times, lines, show, steps, stacked }}
-          unit={[unit, isOfServer && chosenApp.value !== undefined && "all apps"].filter(Boolean).join(", ")}
-          range={[fromMs / 1000, nowMs / 1000]}
-          theme={themeKey.value}
-          around={name === "lag" ? arounds.lag : arounds.plain}
-          group="insights"
-          isWide={name === "out"}
-        />
-      ))}
-    </div>
-  );
-}
-
-function colorOf({ colors = [] }: Picture, label: string, at: number): string {
-  const found =
-    "length" in colors ? (colors as readonly number[])[at] : (colors as Readonly<Record<string, number>>)[label];
-  return `--line-${found ?? (at % 6) + 1}`;
-}
-
-function inSeconds([from, to]: readonly [number, number]): readonly [number, number] {
-  return [from / 1000, to / 1000];
-}
-
-function markInSeconds({ atMs, label }: ChartMark) {
-  return { atS: atMs / 1000, label };
 }

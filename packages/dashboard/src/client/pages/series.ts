@@ -25,7 +25,34 @@ export const RANGES = {
 export type RangeName = keyof typeof RANGES;
 
 export function isRange(name: string | undefined): name is RangeName {
-  return name !== undefined && name in RANGES;
+  return name !== undefined && Object.hasOwn(RANGES, name);
+}
+
+/** A time that somebody chose; without an end until now. */
+export interface ChosenTime {
+  readonly fromMs: number;
+  readonly toMs: number | undefined;
+}
+
+/** Of an address's parameters; undefined where they say none. */
+export function chosenTime({ from = "", to = "" }: Readonly<Record<string, string>>): ChosenTime | undefined {
+  const [fromMs, toMs] = [Date.parse(from), Date.parse(to)];
+  if (Number.isNaN(fromMs) || toMs <= fromMs) return undefined;
+  return { fromMs, toMs: Number.isNaN(toMs) ? undefined : toMs };
+}
+
+/** How long the server keeps them: see docs/configuration.md. */
+const KEEP_INTERVALS_MS = 2 * DAY_MS;
+const KEEP_HOURS_MS = 31 * DAY_MS;
+const MOST_HOURS_MS = 14 * DAY_MS;
+
+/** As closely as it is still known, and as there is room for. */
+export function rangeOf({ fromMs, toMs }: ChosenTime, nowMs: number): Range {
+  const [lengthMs, ageMs] = [(toMs ?? nowMs) - fromMs, nowMs - fromMs];
+  const everyMs = toMs === undefined || toMs > nowMs ? 5 * MINUTE_MS : 0;
+  const isClose = ageMs < KEEP_INTERVALS_MS;
+  const isByHour = ageMs < KEEP_HOURS_MS && lengthMs <= MOST_HOURS_MS;
+  return { name: "Custom", span: isClose ? "interval" : isByHour ? "hour" : "day", lengthMs, everyMs };
 }
 
 /** The last minutes by the second, of every node. Nodes' clocks differ a little: a second is the one it says it is. */
@@ -44,11 +71,22 @@ export class Seconds {
     for (const atMs of this.#byTime.keys()) if (atMs < second - this.#lengthMs) this.#byTime.delete(atMs);
   }
 
-  /** Without the newest, which not every node has told of. */
-  points(): readonly Point[] {
-    const all = Array.from(this.#byTime, ([atMs, its]) =>
-      [...its.values()].reduce(addPoints, { ...noStatistics(), atMs }),
-    );
-    return all.sort((a, b) => a.atMs - b.atMs).slice(0, -1);
+  /** Without the newest, which not every node has told of; of one node alone, where its id is given. */
+  points(node?: string): readonly Point[] {
+    return this.#sorted().map(([atMs, its]) => {
+      const wanted = [...its].filter(([id]) => node === undefined || id === node);
+      return wanted.map(([, point]) => point).reduce(addPoints, { ...noStatistics(), atMs });
+    });
+  }
+
+  /** Of each of those points, by the id of the node. */
+  connections(): ReadonlyMap<string, readonly number[]> {
+    const sorted = this.#sorted();
+    const nodes = new Set(sorted.flatMap(([, its]) => [...its.keys()]));
+    return new Map(Array.from(nodes, (node) => [node, sorted.map(([, its]) => its.get(node)?.connections ?? 0)]));
+  }
+
+  #sorted() {
+    return [...this.#byTime].sort(([one], [other]) => one - other).slice(0, -1);
   }
 }

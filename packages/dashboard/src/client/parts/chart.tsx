@@ -1,16 +1,22 @@
 /** One chart: lines over time, or values on top of each other, with what they are at the pointer beside their names. */
 
+import type { RefObject } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
-import { clock, dateAndTime } from "../show.ts";
 import { type Around, drawAbove, drawBelow, resolved } from "./chart-around.ts";
+import { ChartTable, timeText, valueText } from "./chart-table.tsx";
 
 export interface Line {
   readonly label: string;
   /** A custom property of the style sheet, such as `--line-1`. */
   readonly color: string;
   readonly values: readonly (number | null)[];
+  /** To compare with: beside what is stacked, and dashed. */
+  readonly isBeside?: boolean | undefined;
 }
+
+/** What stands at the right of a title: the numbers, and what they are of. */
+export type ChartHead = (values: readonly (number | null)[]) => readonly [value: string, unit: string];
 
 interface ChartProps {
   readonly title: string;
@@ -28,6 +34,11 @@ interface ChartProps {
   readonly stacked?: "areas" | "bars" | undefined;
   /** What the numbers are: "per second". */
   readonly unit?: string | undefined;
+  /** What stands at the right of the title, of the pointed at or the last values; else each line's value is beside its name. */
+  readonly head?: ChartHead | undefined;
+  /** Without an area below them. */
+  readonly isBare?: boolean | undefined;
+  readonly height?: number | undefined;
   /** What is around the lines. */
   readonly around?: Around | undefined;
   /** Charts of the same name show the same time at the pointer. */
@@ -47,27 +58,106 @@ export const COUNT_STEPS = Array.from({ length: 33 }, (_, at) => ([1, 2, 5][at %
 export const SIZE_STEPS = Array.from({ length: 44 }, (_, at) => 2 ** at);
 
 export function Chart(props: ChartProps) {
-  const { title, times, lines, range, show, steps, theme, stacked, unit, around = NOTHING_AROUND, group } = props;
+  const { title, times, lines, range, show, unit, head, around = NOTHING_AROUND, height = HEIGHT } = props;
   const place = useRef<HTMLDivElement>(null);
-  const plot = useRef<uPlot | undefined>(undefined);
-  const [at, setAt] = useState<number | null>(null);
+  const [at, setAt] = useState<At>();
   const [isTable, setTable] = useState(false);
-  const latest = useRef({ range, show, steps, around, times, lines });
-  latest.current = { range, show, steps, around, times, lines };
-  const names = lines.map(({ label }) => label).join();
+  usePlot(place, { ...props, around, height }, setAt);
+  const index = Math.min(at?.index ?? Number.POSITIVE_INFINITY, times.length - 1);
+  const timeS = times[index];
+  const isPointedAt = at !== undefined && timeS !== undefined;
+  const values = lines.map((line) => (at ? (line.values[index] ?? null) : lastOf(line)));
+  const [value, of] = head?.(lines.flatMap(({ isBeside }, line) => (isBeside ? [] : [values[line] ?? null]))) ?? [];
+  return (
+    <figure class={props.isWide ? "card chart wide-chart" : "card chart"}>
+      <figcaption>
+        <h2>{title}</h2>
+        <span class="soft chart-time">{isPointedAt ? timeText(timeS * 1000, range) : ""}</span>
+        {value !== undefined && (
+          <span class="chart-value">
+            <strong>{value}</strong>
+            {of}
+          </span>
+        )}
+        <Legend {...{ lines, unit }} values={head ? undefined : values.map((one) => valueText(one, show))} />
+        <button type="button" class="quiet as-table" aria-pressed={isTable} onClick={() => setTable(!isTable)}>
+          <span class="unseen">{title}: </span>
+          {isTable ? "Hide table" : "Show as table"}
+        </button>
+      </figcaption>
+      <div class="plot-box">
+        <div ref={place} class="plot" role="img" aria-label={summary(title, lines, show)} />
+        {isPointedAt && at.isHere && head && (
+          <div class={at.part > 0.6 ? "plot-tip left" : "plot-tip"} style={{ left: `${at.leftPx}px` }}>
+            <span class="soft">{timeText(timeS * 1000, range)}</span>
+            {lines.map(({ label, color }, line) => (
+              <span key={label}>
+                <Key color={color} />
+                {label} <strong>{valueText(values[line], show)}</strong>
+              </span>
+            ))}
+          </div>
+        )}
+      </div>
+      {isTable && <ChartTable {...{ title, times, lines, range, show }} />}
+    </figure>
+  );
+}
+
+/** Where the pointer is. */
+interface At {
+  /** Not over a chart that shows the same time. */
+  readonly isHere: boolean;
+  readonly index: number;
+  readonly leftPx: number;
+  /** Of the width. */
+  readonly part: number;
+}
+
+function Legend({
+  lines,
+  unit,
+  values,
+}: Pick<ChartProps, "lines" | "unit"> & { values: readonly string[] | undefined }) {
+  if (values === undefined && lines.length === 1) return <small class="legend">{unit}</small>;
+  return (
+    <ul class="legend">
+      {lines.map(({ label, color }, at) => (
+        <li key={label}>
+          <Key color={color} />
+          {label} {values && <strong>{values[at]}</strong>}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Key({ color }: { color: string }) {
+  return <span class="swatch" style={{ background: `var(${color})` }} aria-hidden="true" />;
+}
+
+function lastOf({ values }: Line): number | null {
+  return values.findLast((value) => value !== null) ?? null;
+}
+
+type Plotted = Omit<ChartProps, "around" | "height"> & { readonly around: Around; readonly height: number };
+
+function usePlot(place: RefObject<HTMLDivElement | null>, props: Plotted, setAt: (at: At | undefined) => void): void {
+  const { times, lines, range, theme, stacked, around, height } = props;
+  const plot = useRef<uPlot | undefined>(undefined);
+  const latest = useRef(props);
+  latest.current = props;
+  const names = lines.map(({ label, isBeside }) => `${label}${isBeside ? " beside" : ""}`).join();
   useEffect(() => {
     const box = place.current;
     if (!box) return;
     let isOver = false;
-    const observer = new ResizeObserver(() => plot.current?.setSize({ width: box.clientWidth, height: HEIGHT }));
+    const observer = new ResizeObserver(() => plot.current?.setSize({ width: box.clientWidth, height }));
     // Half of what the first load would weigh with it.
     void import("uplot").then(({ default: Plot }) => {
       if (isOver) return;
-      plot.current = new Plot(
-        options(box, { lines, stacked, group, paths: Plot.paths }, latest, setAt),
-        dataOf(latest.current.times, latest.current.lines, stacked),
-        box,
-      );
+      const data = dataOf(latest.current.times, latest.current.lines, stacked);
+      plot.current = new Plot(options(box, { ...latest.current, paths: Plot.paths }, latest, setAt), data, box);
       observer.observe(box);
     });
     return () => {
@@ -76,91 +166,20 @@ export function Chart(props: ChartProps) {
       plot.current?.destroy();
       plot.current = undefined;
     };
-  }, [names, theme, stacked]);
+  }, [names, theme, stacked, height]);
   useEffect(() => plot.current?.setData(dataOf(times, lines, stacked)), [times, lines, around, range[0], range[1]]);
-  const index = at ?? times.length - 1;
-  const timeS = times[index];
-  return (
-    <figure class={props.isWide ? "card chart wide-chart" : "card chart"}>
-      <figcaption>
-        <h2>
-          {title} {unit && <small>{unit}</small>}
-        </h2>
-        <span class="soft chart-time">{at !== null && timeS !== undefined ? timeText(timeS * 1000, range) : ""}</span>
-        <button type="button" class="quiet as-table" aria-pressed={isTable} onClick={() => setTable(!isTable)}>
-          <span class="unseen">{title}: </span>
-          {isTable ? "Hide table" : "Show as table"}
-        </button>
-        <ul class="legend">
-          {lines.map(({ label, color, values }) => (
-            <li key={label}>
-              <span class="swatch" style={{ background: `var(${color})` }} aria-hidden="true" />
-              {label} <strong>{valueText(values[index], show)}</strong>
-            </li>
-          ))}
-        </ul>
-      </figcaption>
-      <div ref={place} class="plot" role="img" aria-label={summary(title, lines, show)} />
-      {isTable && <ChartTable title={title} times={times} lines={lines} range={range} show={show} />}
-    </figure>
-  );
 }
 
-/** Newest first. */
-const MOST_ROWS = 300;
-
-function ChartTable({
-  title,
-  times,
-  lines,
-  range,
-  show,
-}: Pick<ChartProps, "title" | "times" | "lines" | "range" | "show">) {
-  const rows = times.flatMap((timeS, index) => {
-    const values = lines.map((line) => line.values[index] ?? null);
-    return timeS >= range[0] && values.some((value) => value !== null) ? [{ timeS, values }] : [];
-  });
-  return (
-    <div class="table chart-table">
-      <table aria-label={title}>
-        <thead>
-          <tr>
-            <th scope="col">Time</th>
-            {lines.map(({ label }) => (
-              <th key={label} scope="col" class="number">
-                {label}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {rows
-            .toReversed()
-            .slice(0, MOST_ROWS)
-            .map(({ timeS, values }) => (
-              <tr key={timeS}>
-                <th scope="row">{timeText(timeS * 1000, range)}</th>
-                {values.map((value, at) => (
-                  <td key={lines[at]?.label} class="number">
-                    {valueText(value, show)}
-                  </td>
-                ))}
-              </tr>
-            ))}
-        </tbody>
-      </table>
-    </div>
-  );
-}
-
-type Drawn = Pick<ChartProps, "lines" | "stacked" | "group"> & { readonly paths: typeof uPlot.paths };
-type Latest = { readonly current: Pick<ChartProps, "range" | "show" | "steps"> & { readonly around: Around } };
+type Drawn = Pick<Plotted, "lines" | "stacked" | "group" | "isBare" | "height"> & {
+  readonly paths: typeof uPlot.paths;
+};
+type Latest = { readonly current: Plotted };
 
 function options(
   box: HTMLElement,
-  { lines, stacked, group, paths }: Drawn,
+  { lines, stacked, group, paths, isBare, height }: Drawn,
   latest: Latest,
-  setAt: (at: number | null) => void,
+  setAt: (at: At | undefined) => void,
 ): uPlot.Options {
   const color = (name: string) => resolved(box, `var(${name})`);
   const axis = { stroke: color("--soft"), font: `11px ${getComputedStyle(box).fontFamily}`, ticks: { show: false } };
@@ -168,7 +187,7 @@ function options(
   const highest = (max: number | null) => Math.max(max ?? 0, latest.current.around.limit?.value ?? 0) * 1.1 || 1;
   return {
     width: Math.max(200, box.clientWidth),
-    height: HEIGHT,
+    height,
     legend: { show: false },
     cursor: {
       drag: { x: false, y: false },
@@ -193,35 +212,39 @@ function options(
         incrs: () => [...latest.current.steps],
       },
     ],
-    series: [{}, ...inOrder(lines, stacked).map((line) => seriesOf(box, line, { stacked, paths }))],
+    series: [{}, ...inOrder(lines, stacked).map((line) => seriesOf(box, line, { stacked, paths, isBare }))],
     hooks: {
-      setCursor: [({ cursor }) => setAt(cursor.idx ?? null)],
+      setCursor: [(plot) => setAt(pointedAt(plot, box))],
       drawClear: [(plot) => drawBelow(plot, box, latest.current.around)],
       draw: [(plot) => drawAbove(plot, box, latest.current.around)],
     },
   };
 }
 
-type Ways = Pick<Drawn, "stacked" | "paths">;
-
-function seriesOf(box: HTMLElement, { label, color }: Line, { stacked, paths }: Ways): uPlot.Series {
-  const stroke = resolved(box, `var(${color})`);
-  const mixed = (part: number) => resolved(box, `color-mix(in srgb, var(${color}) ${part}%, var(--card))`);
-  const bars = stacked === "bars" && paths.bars?.({ size: [0.8, 24] });
-  if (bars) return { label, fill: stroke, width: 0, paths: bars, points: { show: false } };
-  const points = { show: true, size: 7, fill: stroke, filter: alone };
-  return {
-    label,
-    stroke,
-    width: 1.5,
-    points,
-    fill: stacked ? mixed(45) : resolved(box, `color-mix(in srgb, var(${color}) 9%, transparent)`),
-  };
+function pointedAt({ cursor: { idx, left = -1 }, bbox }: uPlot, box: HTMLElement): At | undefined {
+  if (typeof idx !== "number" || left < 0) return undefined;
+  const leftPx = bbox.left / devicePixelRatio + left;
+  return { isHere: box.matches(":hover"), index: idx, leftPx, part: leftPx / Math.max(1, box.clientWidth) };
 }
 
-/** What is on top is drawn first, down to the ground, and those below over it. */
+type Ways = Pick<Drawn, "stacked" | "paths" | "isBare">;
+
+function seriesOf(box: HTMLElement, line: Line, { stacked, paths, isBare }: Ways): uPlot.Series {
+  const { label, color, isBeside } = line;
+  const stroke = resolved(box, `var(${color})`);
+  if (isBeside) return { label, stroke, width: 1.5, dash: [4, 4], points: { show: false } };
+  const mixed = (part: number) => resolved(box, `color-mix(in srgb, var(${color}) ${part}%, var(--card))`);
+  const bars = stacked === "bars" && paths.bars?.({ size: [0.85, 24] });
+  if (bars) return { label, fill: stroke, width: 0, paths: bars, points: { show: false } };
+  const points = { show: true, size: 7, fill: stroke, filter: alone };
+  const below = stacked ? mixed(45) : resolved(box, `color-mix(in srgb, var(${color}) 10%, transparent)`);
+  return { label, stroke, width: 1.75, points, ...(isBare ? {} : { fill: below }) };
+}
+
+/** What is on top is drawn first, down to the ground, and those below over it; what is compared with over all. */
 function inOrder(lines: readonly Line[], stacked: ChartProps["stacked"]): readonly Line[] {
-  return stacked ? lines.toReversed() : lines;
+  if (!stacked) return lines;
+  return [...lines.filter((line) => !line.isBeside).toReversed(), ...lines.filter((line) => line.isBeside)];
 }
 
 /** No line leads to them or away from them, and without a mark of their own they would not be seen. */
@@ -234,19 +257,13 @@ function alone({ data }: uPlot, series: number): number[] {
 function dataOf(times: readonly number[], lines: readonly Line[], stacked: ChartProps["stacked"]): uPlot.AlignedData {
   if (!stacked) return [[...times], ...lines.map(({ values }) => [...values])];
   let below: readonly (number | null)[] = times.map(() => 0);
-  const sums = lines.map(({ values }) => {
-    below = values.map((value, at) => (value === null ? null : value + (below[at] ?? 0)));
-    return [...below];
-  });
-  return [[...times], ...sums.toReversed()];
-}
-
-function valueText(value: number | null | undefined, show: (value: number) => string): string {
-  return value === null || value === undefined ? "–" : show(value);
-}
-
-function timeText(ms: number, [from, to]: readonly [number, number]): string {
-  return to - from <= 3_600 ? clock(ms).slice(0, 8) : dateAndTime(ms);
+  const sums = new Map<Line, (number | null)[]>();
+  for (const line of lines) {
+    if (line.isBeside) continue;
+    below = line.values.map((value, at) => (value === null ? null : value + (below[at] ?? 0)));
+    sums.set(line, [...below]);
+  }
+  return [[...times], ...inOrder(lines, stacked).map((line) => sums.get(line) ?? [...line.values])];
 }
 
 const HOURS = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hour12: false });

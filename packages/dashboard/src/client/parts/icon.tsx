@@ -42,6 +42,7 @@ const PATHS = {
   moon: "M20 14.5A8.5 8.5 0 0 1 9.5 4 8.5 8.5 0 1 0 20 14.5z",
   ext: "M13 5h6v6M19 5l-9 9M17 14v5H5V7h5",
   more: "M4 7h16M4 12h16M4 17h16",
+  clock: "M3 12a9 9 0 1 0 18 0a9 9 0 1 0 -18 0M12 7v5l3.5 2",
   exit: "M14 4h5v16h-5M4 12h11M11 8l4 4-4 4",
 } as const;
 

@@ -7,8 +7,14 @@ import { overview } from "../overview.ts";
 import { RANGES, Seconds } from "../pages/series.ts";
 import { useWatch } from "./watch.ts";
 
+interface LastSeconds {
+  readonly points: readonly Point[];
+  readonly seconds: Seconds;
+  readonly error: Refused | undefined;
+}
+
 /** Of all apps where none is named. */
-export function useSeconds(app: string | undefined): { points: readonly Point[]; error: Refused | undefined } {
+export function useSeconds(app: string | undefined): LastSeconds {
   const node = overview.value?.node.id;
   const seconds = useMemo(() => new Seconds(RANGES.live.lengthMs), [app]);
   const [points, put] = useState<readonly Point[]>([]);
@@ -30,5 +36,5 @@ export function useSeconds(app: string | undefined): { points: readonly Point[];
     seconds.add(second);
     put(seconds.points());
   });
-  return { points, error };
+  return { points, seconds, error };
 }

@@ -11,7 +11,7 @@ import { summaryOf } from "./apps.ts";
 const MAX_CONNECTIONS = 1000;
 
 export const overview: Handler = async ({ services }): Promise<Overview> => {
-  const { hub, node, appEditor, statistics, seconds, webhooks, outboxes, audit, canDrain } = services;
+  const { hub, node, appEditor, statistics, seconds, webhooks, outboxes, audit, canDrain, hasMetrics } = services;
   // An operator has to see most of all that the engine is unavailable.
   const nodes = await nodesOf(hub, node.id).catch((error) => {
     if (error instanceof CommandError) return [];
@@ -31,6 +31,7 @@ export const overview: Handler = async ({ services }): Promise<Overview> => {
         outboxes: outboxes !== undefined,
         audit: audit.isPersistent,
         drain: canDrain,
+        metrics: hasMetrics,
       },
     },
   };

@@ -35,7 +35,7 @@ export interface CreateAdminOptions {
   /** Opens the dashboard where there is no account. */
   readonly key: Pick<DashboardKey, "value">;
   /** What the dashboard works with, as far as it was there before. */
-  readonly live: Omit<Services, "appEditor" | "statistics" | "webhooks" | "outboxes" | "explain">;
+  readonly live: Omit<Services, "appEditor" | "statistics" | "webhooks" | "outboxes" | "explain" | "hasMetrics">;
   readonly failed: (error: unknown, during: string) => void;
 }
 
@@ -61,6 +61,7 @@ export async function createAdmin(options: CreateAdminOptions): Promise<Admin> {
     webhooks: webhookDeliveries(storage, clock, failed),
     outboxes: outboxTables(config, failed),
     explain: signatureExplainer(config, clock),
+    hasMetrics: config.metrics.enabled,
   };
   const signer = new TokenSigner(() => deriveSessionKey(secretsOf(config, key.value)));
   const sessions = new Sessions({ signer, clock, ledger, lifeMs: settings.sessionS * 1000, failed });
