@@ -3,18 +3,14 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { noStatistics } from "../../packages/server/src/admin/api-types.ts";
 import { openDatabase } from "../../packages/server/src/database/open.ts";
-import type { Measured } from "../../packages/server/src/domain/app-statistics.ts";
-import { SeriesStore } from "../../packages/server/src/observers/statistics/series-store.ts";
-import { StatisticsStore } from "../../packages/server/src/observers/statistics/store.ts";
 import { atEnd } from "../support/at-end.ts";
 import { openBrowser } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectPusher } from "../support/pusher-client.ts";
-import { APP } from "../support/server.ts";
 import { sqliteFile } from "../support/sqlite.ts";
 import { look, openPageOf, PATIENCE_MS, shows, startWithDashboard, TEST_MS } from "./dashboard.ts";
+import { seeder } from "./insights-past.ts";
 
 setDefaultTimeout(TEST_MS);
 
@@ -72,10 +68,82 @@ test("before the server counted it is hatched and said so, and a chart is shown 
   for (const name of ["Time", "Delivered", "Failed"]) await table.getByRole("columnheader", { name }).waitFor();
   // A point that stands alone is seen as well.
   await page.getByRole("button", { name: "90 d", exact: true }).click();
-  await eventually(async () => expect(await says(page, "Connections by node")).toContain("node-a: last 3, highest 3"), {
+  await eventually(async () => expect(await says(page, "Connections by node")).toMatch(/node-a: last [1-9]/), {
     withinMs: PATIENCE_MS,
   });
   await eventually(async () => expect(await page.evaluate(inkOfLine)).toBeGreaterThan(10), { withinMs: PATIENCE_MS });
+});
+
+test("one node's numbers alone, a time of one's own, and the day before beside it: all in the address", async () => {
+  const { server, seed } = await seeded();
+  await seed("1", 290, 0, { name: "fra-1" });
+  await seed("2", 290, 0, { name: "fra-2" });
+  const { page, errors, violations } = await look(browser, server, { place: "insights" });
+  const nodes = async () => (await says(page, "Connections by node")).match(/fra-\d/g);
+  await eventually(async () => expect(await nodes()).toEqual(["fra-1", "fra-2"]), { withinMs: PATIENCE_MS });
+  await page.getByLabel("Node", { exact: true }).selectOption("fra-2");
+  await eventually(async () => expect(await nodes()).toEqual(["fra-2"]), { withinMs: PATIENCE_MS });
+  expect(await says(page, "Messages out")).not.toContain("the day before");
+  await page.getByLabel("Compare with the day before").check();
+  await eventually(async () => expect(await says(page, "Messages out")).toMatch(/the day before: last [1-9]/), {
+    withinMs: PATIENCE_MS,
+  });
+  expect(new URL(page.url()).hash).toBe("#/insights?node=fra-2&compare=before");
+
+  const dialog = page.getByRole("dialog", { name: "Custom range" });
+  await page.getByRole("button", { name: "Custom", exact: true }).click();
+  const text = (hoursAgo: number) => {
+    const at = Date.now() - hoursAgo * 3_600_000;
+    return new Date(at - new Date(at).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+  };
+  await dialog.getByLabel("From").fill(text(3));
+  await dialog.getByLabel("To (now, if empty)").fill(text(5));
+  await dialog.getByText("The end has to be after the beginning.").waitFor();
+  expect(await dialog.getByRole("button", { name: "Show" }).isDisabled()).toBe(true);
+  await dialog.getByLabel("From").fill(text(7));
+  await dialog.getByRole("button", { name: "Show" }).click();
+  expect(new URL(page.url()).hash).toMatch(/range=custom&from=\S+&to=\S+/);
+  await page.getByRole("button", { name: "Messages out: Show as table" }).click();
+  const rows = page.getByRole("table", { name: "Messages out" }).getByRole("row");
+  // Two hours in steps of ten minutes, and the head.
+  await eventually(async () => expect([13, 14]).toContain(await rows.count()), { withinMs: PATIENCE_MS });
+  await page.reload();
+  await page.getByRole("button", { name: /–/, pressed: true }).waitFor();
+  expect(await page.getByLabel("Node", { exact: true }).inputValue()).toBe("fra-2");
+  expect([errors, await violations()]).toEqual([[], []]);
+});
+
+test("a value stands beside each title, at the pointer in every chart, and all of it is a file for a spreadsheet", async () => {
+  const { server, seed } = await seeded();
+  await seed("1", 145, 0, { name: "fra-1" });
+  const { page, errors, violations } = await look(browser, server, { place: "insights", width: 1440 });
+  const head = (name: string) => page.locator("figure", { has: chart(page, name) }).locator(".chart-value");
+  await eventually(async () => expect(await head("Delivery latency").textContent()).toMatch(/ · .* · .* ms$/), {
+    withinMs: PATIENCE_MS,
+  });
+  expect(await head("Messages out").textContent()).toMatch(/^[\d.,]+K?\/s$/);
+  expect(await head("Webhooks").textContent()).toMatch(/\/min$/);
+  expect(await head("Reconnects").textContent()).toMatch(/\/min, [\d.]+ % recovered$/);
+  expect(await head("Traffic").textContent()).toMatch(/ [KM]B\/s out$/);
+  expect(await page.locator(".plot-tip").count()).toBe(0);
+  await chart(page, "Messages out").hover({ position: { x: 300, y: 80 } });
+  await page.locator(".plot-tip", { hasText: "To clients" }).waitFor();
+  // Of the others the head says the time, too.
+  await eventually(async () => expect(await page.locator(".chart-time:not(:empty)").count()).toBe(11), {
+    withinMs: PATIENCE_MS,
+  });
+  expect(await page.locator(".plot-tip").count()).toBe(1);
+  const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "CSV" }).click()]);
+  expect(file.suggestedFilename()).toMatch(/^fanfare-.*\.csv$/);
+  const lines = (await Bun.file(await file.path()).text()).split("\r\n");
+  expect(lines[0]).toStartWith("time,Messages out: To clients,Delivery latency: p99");
+  expect(lines.length).toBeGreaterThan(140);
+  expect(lines[5]?.split(",")[1]).toMatch(/^\d+(\.\d+)?$/);
+  const metrics = await fetch(
+    new URL((await page.getByRole("link", { name: "Prometheus" }).getAttribute("href")) ?? "", page.url()),
+  );
+  expect([metrics.status, await metrics.text()]).toEqual([200, expect.stringContaining("fanfare_connections")]);
+  expect([errors, await violations()]).toEqual([[], []]);
 });
 
 test("without a database only the last minutes are shown, and what to set", async () => {
@@ -97,10 +165,10 @@ function hatched(): boolean {
   return marks > 8;
 }
 
-/** How much of the first chart has the colour of its line: axes and grid have others. */
+/** How much of the first chart with a legend has the colour of its line: axes and grid have others. */
 function inkOfLine(): number {
-  const canvas = document.querySelector<HTMLCanvasElement>(".plot canvas");
   const swatch = document.querySelector(".chart .swatch");
+  const canvas = swatch?.closest("figure")?.querySelector<HTMLCanvasElement>(".plot canvas");
   const { data } = canvas?.getContext("2d")?.getImageData(0, 0, canvas.width, canvas.height) ?? { data: [] };
   const wanted = swatch ? (getComputedStyle(swatch).backgroundColor.match(/\d+/g) ?? []).map(Number) : [];
   let found = 0;
@@ -117,49 +185,7 @@ async function seeded() {
   const server = await startWithDashboard({ database: { url }, statistics: { intervalS: STEP_MS / 1000 } });
   const database = await openDatabase(url);
   atEnd(() => database.close());
-  /** So many intervals, until so many ago. */
-  const seed = async (id: string, count: number, ago: number, node = id) => {
-    const [sums, series] = [new StatisticsStore(database, id), new SeriesStore(database, id)];
-    for (let at = ago + count - 1; at >= ago; at--) {
-      const nowMs = Date.now() - at * STEP_MS;
-      const day = 1 + Math.sin((nowMs / 86_400_000) * 2 * Math.PI) / 2;
-      const numbers = { messagesIn: 20_000, messagesOut: 2_000_000, apiMessages: 60_000, bytesIn: 4e6, bytesOut: 9e8 };
-      const scaled = Object.fromEntries(
-        Object.entries(numbers).map(([name, value]) => [name, Math.round(value * day)]),
-      );
-      await sums.add(new Map([[APP.id, { ...noStatistics(), ...scaled, connections: 3 }]]), nowMs, STEP_MS);
-      await series.add(
-        new Map([
-          [APP.id, ofApp(day)],
-          ["", ofNode(node, at)],
-        ]),
-        nowMs,
-        STEP_MS,
-      );
-    }
-  };
-  return { server, seed };
-}
-
-function ofApp(day: number): readonly Measured[] {
-  return [
-    { measure: "connections", label: "pusher websocket", value: 2 },
-    { measure: "connections", label: "native websocket", value: 1 },
-    { measure: "refused", label: "signature_invalid", value: Math.round(30 * day) },
-    { measure: "refused", label: "rate_limited", value: 12 },
-    { measure: "resumed", label: "recovered", value: 9 },
-    { measure: "webhooks", label: "sent", value: Math.round(300 * day) },
-    { measure: "webhooks", label: "dead", value: 5 },
-  ];
-}
-
-function ofNode(label: string, at: number): readonly Measured[] {
-  const classes = [4, 90, 400, 300, 120, 60, 20, 4 + (at % 7)];
-  return [
-    { measure: "lag", label, value: at === 5 ? 131 : 3 + (at % 4) },
-    { measure: "memory", label, value: 120_000_000 + at * 300_000 },
-    ...classes.map((value, index) => ({ measure: "latency", label: String(index), value }) as const),
-  ];
+  return { server, seed: seeder(database, STEP_MS) };
 }
 
 // Not a test of the page: it makes files of this repository, and is asked for by name.
@@ -167,14 +193,20 @@ if (process.env.FANFARE_SCREENSHOTS === "1") test("the pictures of insights in t
 
 async function takePictures(): Promise<void> {
   const { server, seed } = await seeded();
-  await seed("fra-1", 150, 0);
-  await seed("fra-2", 150, 0);
-  await seed("fra-3:1", 90, 60);
-  await seed("fra-3:2", 40, 0);
+  await seed("1", 145, 0, { name: "fra-1", seed: 1 });
+  await seed("2", 145, 0, { name: "fra-2", seed: 2 });
+  await seed("3", 130, 15, { name: "fra-3", seed: 3 });
+  await seed("4", 14, 0, { name: "fra-3", seed: 4, isOverloaded: true });
   for (const [suffix, size, colors] of LOOKS) {
     const { page } = await look(browser, server, { place: "insights", colors, ...size });
     await chart(page, "Traffic").waitFor();
     await page.waitForTimeout(1_500);
+    if (suffix === "" || suffix === "-dark")
+      await page
+        .locator(".plot")
+        .first()
+        .hover({ position: { x: 430, y: 90 } });
+    await page.waitForTimeout(300);
     await page.screenshot({
       path: join(import.meta.dir, "..", "..", "docs", "images", `dashboard-insights${suffix}.png`),
     });

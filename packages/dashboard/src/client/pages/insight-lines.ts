@@ -103,7 +103,7 @@ export function picturesOf(
       return { label, values: places.map((place) => (place === undefined ? null : (values[place] ?? null))) };
     }),
     transports: present("connections", transportWords),
-    nodes: present("nodes", asIs),
+    nodes: present("nodes", asIs).toSorted(byName),
     refused: counted("refused", reasonWords),
     webhooks: named("webhooks", OUTCOMES),
     resumed: named("resumed", RESUMED),
@@ -172,6 +172,11 @@ export function marksOf(given: Pick<Insights, "starts">, changes: readonly Audit
   return all.slice(-MOST_MARKS);
 }
 
+/** A node has the same colour in every chart. */
+function byName({ label: one }: Pick<ChartLine, "label">, { label: other }: Pick<ChartLine, "label">): number {
+  return Number(one === OTHER) - Number(other === OTHER) || one.localeCompare(other, undefined, { numeric: true });
+}
+
 function asIs(label: string): string {
   return label;
 }
@@ -227,7 +232,7 @@ function ofNodes(
 ): readonly ChartLine[] {
   const lastOf = ({ values }: InsightLine) => values.findLastIndex((value) => value > 0);
   const latest = memory.toSorted((one, other) => lastOf(other) - lastOf(one)).slice(0, MOST_LINES + 1);
-  return latest.flatMap((node) => {
+  return latest.toSorted(byName).flatMap((node) => {
     const line = lines.find(({ label }) => label === node.label);
     const valueAt = (place: number) => ((node.values[place] ?? 0) > 0 ? (line?.values[place] ?? null) : null);
     if (!line) return [];

@@ -91,7 +91,13 @@ function Tools({ asked, shown }: { asked: Asked; shown: InsightChartsProps | und
         CSV
       </button>
       {has("metrics") && (
-        <a class="quiet-link" href={metricsAddress()} target="_blank" rel="noreferrer" title="/metrics, for Prometheus">
+        <a
+          class="quiet-link wide"
+          href={metricsAddress()}
+          target="_blank"
+          rel="noreferrer"
+          title="/metrics, for Prometheus"
+        >
           <Icon name="ext" isSmall />
           Prometheus
         </a>

@@ -72,18 +72,18 @@ export function Chart(props: ChartProps) {
     <figure class={props.isWide ? "card chart wide-chart" : "card chart"}>
       <figcaption>
         <h2>{title}</h2>
-        <span class="soft chart-time">{isPointedAt ? timeText(timeS * 1000, range) : ""}</span>
-        {value !== undefined && (
-          <span class="chart-value">
-            <strong>{value}</strong>
-            {of}
-          </span>
-        )}
+        <span class="chart-value">
+          <strong>{value}</strong>
+          {of}
+        </span>
         <Legend {...{ lines, unit }} values={head ? undefined : values.map((one) => valueText(one, show))} />
-        <button type="button" class="quiet as-table" aria-pressed={isTable} onClick={() => setTable(!isTable)}>
-          <span class="unseen">{title}: </span>
-          {isTable ? "Hide table" : "Show as table"}
-        </button>
+        <span class="chart-more">
+          <button type="button" class="quiet as-table" aria-pressed={isTable} onClick={() => setTable(!isTable)}>
+            <span class="unseen">{title}: </span>
+            {isTable ? "Hide table" : "Show as table"}
+          </button>
+          <span class="soft chart-time">{isPointedAt ? timeText(timeS * 1000, range) : ""}</span>
+        </span>
       </figcaption>
       <div class="plot-box">
         <div ref={place} class="plot" role="img" aria-label={summary(title, lines, show)} />
@@ -189,7 +189,9 @@ function options(
     width: Math.max(200, box.clientWidth),
     height,
     legend: { show: false },
+    padding: [8, 6, 0, 0],
     cursor: {
+      y: false,
       drag: { x: false, y: false },
       points: { size: 6, show: stacked === undefined },
       ...(group !== undefined && { sync: { key: group } }),
@@ -206,9 +208,9 @@ function options(
       {
         ...axis,
         grid,
-        size: 52,
+        size: (_, values) => 14 + 6 * Math.max(2, ...(values ?? []).map((value) => value.length)),
         values: (_, splits) => splits.map((it) => latest.current.show(it)),
-        space: 36,
+        space: 28,
         incrs: () => [...latest.current.steps],
       },
     ],
