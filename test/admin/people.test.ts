@@ -2,11 +2,12 @@
 
 import { describe, expect, test } from "bun:test";
 import type { ConnectionList, PeopleList, PersonDetail } from "../../packages/server/src/admin/api-types.ts";
+import { listConnections } from "../../packages/server/src/admin/connection-view.ts";
 import { People } from "../../packages/server/src/admin/people.ts";
 import { eventually } from "../support/eventually.ts";
 import { bench } from "../support/fakes.ts";
 import { connectAs, connectNative, makeToken } from "../support/native-client.ts";
-import { connectPusher } from "../support/pusher-client.ts";
+import { connectPusher, signedFetch } from "../support/pusher-client.ts";
 import { startRedis } from "../support/redis.ts";
 import { APP, startServer } from "../support/server.ts";
 import { SIGNED, signedIn, type Visitor } from "./visitor.ts";
@@ -146,6 +147,22 @@ describe("a user", () => {
   });
 });
 
+test("bans are the engine's, whoever made them, and however much the audit log has of others since", async () => {
+  const { url } = await startServer(SIGNED);
+  const otto = await signedIn(url, "otto");
+  const byBackEnd = { user_id: "ada", ban_s: 3_600 };
+  const answer = await signedFetch(url, APP, "POST", "/channels/hall/kick", { body: byBackEnd });
+  expect(answer.status).toBe(200);
+  await otto.post("api/apps/app/kick", { user: "ada", channel: "stage", banS: 600 });
+  // More than a page of the audit log.
+  for (let n = 0; n < 510; n++) await otto.post("api/apps/app/unban", { user: `other-${n}`, channel: "hall" });
+  const { bans } = await personOf(otto, "ada");
+  expect(bans.map(({ channel }) => channel)).toEqual(["stage", "hall"]);
+  expect(Math.abs((bans[1]?.untilMs ?? 0) - Date.now() - 3_600_000)).toBeLessThan(60_000);
+  await signedFetch(url, APP, "POST", "/channels/hall/unban", { body: { user_id: "ada" } });
+  expect((await personOf(otto, "ada")).bans).toMatchObject([{ channel: "stage" }]);
+}, 60_000);
+
 describe("over two nodes", () => {
   test("one is one user, with the connections of both", async () => {
     const redis = await startRedis();
@@ -191,6 +208,24 @@ test("thousands of connections are looked at while messages pass", async () => {
   clearInterval(stepping);
   expect(steps).toBeGreaterThan(3);
   people.stop();
+});
+
+test("thousands of connections are searched while messages pass", async () => {
+  const { hub, open, app } = await bench();
+  for (let n = 0; n < 10_000; n++) open(app).connection.user = { id: `user-${n}`, info: {} };
+  let turns = 0;
+  const nextTurn = () => {
+    turns++;
+    return hub.nextTurn();
+  };
+  const looked = {
+    clock: hub.clock,
+    connections: (of?: Parameters<typeof hub.connections>[0]) => hub.connections(of),
+    nextTurn,
+  };
+  const list = await listConnections(looked, app, { search: "user-777", limit: 5, node: "here" });
+  expect([list.total, list.connections.length]).toEqual([11, 5]);
+  expect(turns).toBe(10);
 });
 
 describe("one connection", () => {

@@ -1,7 +1,6 @@
 /** People in the dashboard: who is connected, one user, one connection, and what an operator does with them. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { join } from "node:path";
 import { USERS } from "../admin/visitor.ts";
 import { openBrowser } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
@@ -9,6 +8,7 @@ import { connectNative, makeToken } from "../support/native-client.ts";
 import { connectPusher } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
 import { look, openPageOf, PATIENCE_MS, shows, startWithDashboard, TEST_MS } from "./dashboard.ts";
+import { takePeoplePictures } from "./people-pictures.ts";
 
 setDefaultTimeout(TEST_MS);
 
@@ -63,6 +63,9 @@ test("a user's page has the connections, lanes with how they ended, channels, in
   await lane("open").waitFor();
   await lane("ended").waitFor();
   await shows(page, ".lanes", "native · Chrome 142, macOS");
+  await shows(page, ".lanes", "left: 1000");
+  const refusal = page.locator("tr.is-refused", { hasText: "private-x" });
+  await refusal.locator(".type", { hasText: "refused" }).waitFor();
   await shows(page, "table", client.id);
   await shows(page, "section[aria-labelledby=refused]", "1 lately");
   await shows(page, "section[aria-labelledby=user-channels]", "orders");
@@ -74,6 +77,19 @@ test("a user's page has the connections, lanes with how they ended, channels, in
   await page.getByRole("heading", { level: 1, name: "Console" }).waitFor();
   expect(new URL(page.url()).hash).toContain("user=42");
   expect([errors, await violations()]).toEqual([[], []]);
+});
+
+test("an event is sent to a user's connections, from the user's page", async () => {
+  const server = await startWithDashboard();
+  const client = await connectPusher(server.url);
+  await client.signin({ id: "42", user_info: { name: "Grace" } });
+  const { page } = await look(browser, server, { place: "user?app=app&id=42" });
+  await page.getByRole("button", { name: "Send to user" }).click();
+  const form = page.getByRole("form", { name: "Event" });
+  await form.getByLabel("Event").fill("notification");
+  await form.getByRole("button", { name: "Send", exact: true }).click();
+  const { data } = await client.socket.next("notification");
+  expect(data).toContain("hello");
 });
 
 test("a user is kicked and banned, the ban ended, and asked to reconnect, each after a question with its count", async () => {
@@ -110,9 +126,12 @@ test("a user is kicked and banned, the ban ended, and asked to reconnect, each a
 test("a connection's page says which client it is, how long a ping takes, and pauses its frames", async () => {
   const server = await startWithDashboard({ limits: { readerLagS: 3 } });
   const client = await connectPusher(server.url, JS);
+  await client.signin({ id: "42", user_info: { name: "Grace" } });
   await client.subscribe("lobby");
   const { page, errors } = await look(browser, server, { place: `connection?app=app&id=${client.socketId}` });
   await shows(page, ".entity-head", "pusher-js 8.4.0 · Chrome 142, macOS");
+  await shows(page, ".page-head", "Grace");
+  await shows(page, ".strip", "protocol Pusher");
   await shows(page, ".strip", "the last ping");
   await eventually(
     async () => {
@@ -121,6 +140,9 @@ test("a connection's page says which client it is, how long a ping takes, and pa
     },
     { withinMs: PATIENCE_MS },
   );
+  const frame = page.locator(".frames li", { hasText: "hello" }).first();
+  expect(await frame.locator(".direction").textContent()).toBe("to client");
+  expect(await frame.locator(".what").allTextContents()).toEqual(["hello", "lobby", "1"]);
   await page.getByRole("button", { name: "Pause" }).click();
   await eventually(
     async () => {
@@ -177,62 +199,6 @@ test("an empty list leads to connecting an app, and a page of many to the next",
 });
 
 // Not a test of the page: it makes files of this repository, and is asked for by name.
-if (process.env.FANFARE_SCREENSHOTS === "1") test("the pictures of people in the docs are taken anew", takePictures);
-
-async function takePictures(): Promise<void> {
-  const receiver = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: answerOf });
-  const server = await startWithDashboard({
-    apps: [{ ...APP, name: "Shop", webhooks: receiversAt(receiver.port) }],
-    webhooks: { allowPrivate: true, retryForS: 1 },
-  });
-  const users = ["Ada", "Grace", "Linus", "Margaret", "Barbara", "Tim"].map((name, at) => [name, String(at * 31 + 42)]);
-  for (const [name, sub] of users) {
-    const token = await makeToken({ sub: sub ?? "", info: { name, role: "agent" }, channels: ["private-*"] });
-    const client = await connectNative(server.url, { token, headers: { "user-agent": CHROME } });
-    await client.subscribe("orders");
-    await client.subscribe(`private-user.${sub}`);
-    if (name !== "Grace") continue;
-    await client.ask("subscribe", { channel: "presence-ticket.2204" });
-    const member = { user_id: sub, user_info: { name } };
-    await (await connectPusher(server.url, JS)).subscribe("presence-ticket.2204", { data: member });
-    await (await connectNative(server.url, { token })).close();
-    await (await connectPusher(server.url, JS)).signin({ id: sub ?? "", user_info: { name, role: "agent" } });
-  }
-  await connectPusher(server.url, JS);
-  for (const [name, place, looks] of PLACES) {
-    for (const [suffix, size, colors] of LOOKS.slice(0, looks)) {
-      const { page } = await look(browser, server, { place, colors, ...size });
-      await page.locator("main table").first().waitFor();
-      await page.waitForTimeout(1_500);
-      await page.screenshot({ path: join(PICTURES, `dashboard-${name}${suffix}.png`) });
-      await page.close();
-    }
-  }
-  await receiver.stop(true);
-}
-
-/** One of the receivers is broken. */
-function answerOf({ url }: Request): Response {
-  return new Response(null, { status: url.endsWith("/orders") ? 500 : 200 });
-}
-
-const PICTURES = join(import.meta.dir, "..", "..", "docs", "images");
-const LOOKS = [
-  ["", { width: 1440, height: 900 }, "light"],
-  ["-phone", { width: 390, height: 844 }, "light"],
-  ["-dark", { width: 1440, height: 900 }, "dark"],
-  ["-phone-dark", { width: 390, height: 844 }, "dark"],
-] as const;
-/** With how many of the looks. */
-const PLACES = [
-  ["people", "people", 4],
-  ["people-user", "user?app=app&id=73", 2],
-  ["webhooks", "webhooks", 1],
-] as const;
-
-function receiversAt(port: number | undefined) {
-  const at = (path: string, event: "channel_occupied" | "member_added" | "client_event") => {
-    return { url: `http://127.0.0.1:${port}/${path}`, events: [event] };
-  };
-  return [at("orders", "channel_occupied"), at("presence", "member_added"), at("audit", "client_event")];
+if (process.env.FANFARE_SCREENSHOTS === "1") {
+  test("the pictures of people in the docs are taken anew", () => takePeoplePictures(browser), 600_000);
 }

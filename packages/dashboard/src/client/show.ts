@@ -60,6 +60,14 @@ export function dateAndTime(atMs: number): string {
   return DAY_AND_TIME.format(atMs);
 }
 
+const MINUTES = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hour12: false });
+
+/** `today 08:12`, or the day. */
+export function moment(atMs: number): string {
+  const isToday = new Date(atMs).toDateString() === new Date().toDateString();
+  return isToday ? `today ${MINUTES.format(atMs)}` : dateAndTime(atMs);
+}
+
 export function iso(atMs: number): string {
   return new Date(atMs).toISOString();
 }

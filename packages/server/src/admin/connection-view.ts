@@ -18,6 +18,8 @@ import type {
 export type Redact = (data: unknown, longest?: number) => Payload;
 
 const MAX_CHANNELS = 1000;
+/** Looked at before something else has its turn: less than a millisecond. A hundred thousand are looked at in many turns. */
+export const CONNECTIONS_IN_A_TURN = 1_000;
 
 export function connectionEntry(connection: Connection, node: string, nowMs: number): ConnectionEntry {
   const { id, app, protocol, transport, isEncrypted, address, user, agent, library } = connection;
@@ -102,15 +104,17 @@ interface ListOptions {
 }
 
 /** Those whose id, user, address or one of whose channels has the text in it, or whose transport it is; without an app of all. */
-export function listConnections(
-  hub: Hub,
+export async function listConnections(
+  hub: Pick<Hub, "clock" | "connections" | "nextTurn">,
   app: App | undefined,
   { search, isAnonymous, limit, node }: ListOptions,
-): ConnectionList {
+): Promise<ConnectionList> {
   const nowMs = hub.clock.monotonicMs();
   const connections: ConnectionEntry[] = [];
   let total = 0;
+  let looked = 0;
   for (const connection of hub.connections(app)) {
+    if (++looked % CONNECTIONS_IN_A_TURN === 0) await hub.nextTurn();
     if (isReserved(connection.app) || (search && !matches(connection, search))) continue;
     if (isAnonymous && !isNobodys(connection)) continue;
     if (++total <= limit) connections.push(connectionEntry(connection, node, nowMs));

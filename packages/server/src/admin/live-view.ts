@@ -76,6 +76,8 @@ export class LiveView {
   /** By the connection's live channel. */
   readonly #taps = new Map<string, TappedConnection>();
   #ticks = 0;
+  /** Whose connections are being looked at. */
+  readonly #listing = new Set<string>();
   #isAway = false;
 
   constructor(options: LiveViewOptions) {
@@ -146,14 +148,22 @@ export class LiveView {
       else if (watch.type === "connection") this.#report(channel, watch);
       else if (watch.type === "channels")
         this.#send(channel, "channels", { node, atMs: nowMs, rates: this.#options.channelRates.take(channel) });
-      else if (watch.type === "connections" && this.#ticks % 2 === 0) {
-        const { app: id, search, isAnonymous } = watch;
-        const app = id === undefined ? undefined : this.#options.appById(id);
-        const wanted = { search, isAnonymous, limit: MAX_CONNECTIONS, node };
-        if (app || id === undefined)
-          this.#send(channel, "connections", listConnections(this.#options.hub, app, wanted));
-      }
+      else if (watch.type === "connections" && this.#ticks % 2 === 0) void this.#sendConnections(channel, watch);
     }
+  }
+
+  /** Many are looked at in many turns: where that takes longer than until the next tick, it is sent less often. */
+  async #sendConnections(
+    channel: string,
+    { app: id, search, isAnonymous }: Extract<Watch, { type: "connections" }>,
+  ): Promise<void> {
+    const app = id === undefined ? undefined : this.#options.appById(id);
+    if ((!app && id !== undefined) || this.#listing.has(channel)) return;
+    this.#listing.add(channel);
+    const { hub, node } = this.#options;
+    const list = await listConnections(hub, app, { search, isAnonymous, limit: MAX_CONNECTIONS, node });
+    this.#listing.delete(channel);
+    this.#send(channel, "connections", list);
   }
 
   #sendRecent(channel: string): void {

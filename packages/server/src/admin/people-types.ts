@@ -53,7 +53,7 @@ export interface PersonDetail {
   readonly events: readonly FeedEntry[];
   /** Refusals among the events that nodes still hold. */
   readonly refused: number;
-  /** Of those in the latest entries of the audit log, the ones that hold. */
+  /** Those that hold, the latest first; of the last hundred that were made or ended. */
   readonly bans: readonly Ban[];
   /** The earliest that nodes know of the user. Absent where they know nothing. */
   readonly firstSeenMs?: number;

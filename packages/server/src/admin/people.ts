@@ -17,6 +17,7 @@ import type {
   PersonEntry,
 } from "./api-types.ts";
 import {
+  CONNECTIONS_IN_A_TURN,
   channelsOf,
   connectionEntry,
   identityOf,
@@ -61,8 +62,6 @@ const MOST_CONNECTIONS = 100;
 const MOST_CHANNELS = 500;
 const MOST_EVENTS = 100;
 const LONGEST_NAME = 100;
-/** A few milliseconds. */
-const CONNECTIONS_IN_A_TURN = 1_000;
 
 export class People {
   readonly #options: PeopleOptions;

@@ -1,7 +1,7 @@
 /** Receivers of webhooks and hooks, as all nodes together know them. */
 
 import type { App } from "../domain/app.ts";
-import type { ReceiverReport } from "../domain/receiver-report.ts";
+import { longestOf, type ReceiverReport } from "../domain/receiver-report.ts";
 import type { Hub } from "../hub/hub.ts";
 import type { WebhookReceiver } from "./api-types.ts";
 
@@ -63,8 +63,10 @@ function countsOf(backlogs: readonly ReceiverBacklog[]): Pick<WebhookReceiver, "
 
 function together(reports: readonly ReceiverReport[]): Omit<WebhookReceiver, "app" | "target" | "waiting" | "failed"> {
   const sum = (of: "attempts" | "taken" | "perMinute") => reports.reduce((total, report) => total + report[of], 0);
-  const took = reports.flatMap(({ tookMs }) => tookMs).sort((one, other) => one - other);
-  const p95Ms = took[Math.ceil(took.length * 0.95) - 1];
+  const p95Ms = quantileOf(
+    reports.flatMap(({ durations }) => durations),
+    0.95,
+  );
   const [last] = reports.toSorted((one, other) => (other.lastAtMs ?? 0) - (one.lastAtMs ?? 0));
   return {
     ...{ attempts: sum("attempts"), taken: sum("taken"), perMinute: sum("perMinute") },
@@ -73,4 +75,15 @@ function together(reports: readonly ReceiverReport[]): Omit<WebhookReceiver, "ap
     ...(last?.lastStatus !== undefined && { lastStatus: last.lastStatus }),
     isResting: reports.some(({ isResting }) => isResting),
   };
+}
+
+/** How long that part of the attempts took at most. Undefined without any. */
+function quantileOf(durations: ReceiverReport["durations"], part: number): number | undefined {
+  const wanted = durations.reduce((sum, [, count]) => sum + count, 0) * part;
+  let counted = 0;
+  for (const [durationClass, count] of durations.toSorted(([one], [other]) => one - other)) {
+    counted += count;
+    if (counted >= wanted) return longestOf(durationClass);
+  }
+  return undefined;
 }

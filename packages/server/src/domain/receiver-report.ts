@@ -8,10 +8,25 @@ export interface ReceiverReport {
   readonly taken: number;
   /** Over the last five minutes. */
   readonly perMinute: number;
-  /** Of each attempt. */
-  readonly tookMs: readonly number[];
+  /** How many attempts took how long: pairs of a class and a count, of `durationClass`. */
+  readonly durations: readonly (readonly [durationClass: number, count: number])[];
   readonly lastAtMs?: number;
   readonly lastStatus?: number;
   /** It is not asked for a while, since it failed too often. */
   readonly isResting: boolean;
+}
+
+/** To here a class is a millisecond; later ones are a tenth longer than the one before. */
+const EXACT_MS = 20;
+const GROWTH = 1.1;
+
+/** Two hundred attempts are a handful of classes, which nodes send each other in place of them. */
+export function durationClass(ms: number): number {
+  const whole = Math.max(0, Math.round(ms));
+  return whole <= EXACT_MS ? whole : EXACT_MS + Math.ceil(Math.log(whole / EXACT_MS) / Math.log(GROWTH));
+}
+
+/** The longest of that class, in milliseconds. */
+export function longestOf(durationClass: number): number {
+  return durationClass <= EXACT_MS ? durationClass : Math.floor(EXACT_MS * GROWTH ** (durationClass - EXACT_MS) + 1e-6);
 }

@@ -12,7 +12,7 @@ import type { Push } from "../domain/message.ts";
 import type { Awaitable, Clock, EngineHealth } from "../domain/ports.ts";
 import { consistentUserInfo, parseUserInfo } from "../domain/user-info.ts";
 import { andThen } from "./awaitable.ts";
-import type { Bans } from "./bans.ts";
+import type { Ban, Bans } from "./bans.ts";
 import { expel } from "./expel.ts";
 import { spreadOf } from "./expiry.ts";
 import { noteGrant, renewGrant } from "./grants.ts";
@@ -99,9 +99,9 @@ export class Steering {
     this.#observe({ app, act: "unban", whose: { user }, channel, connections: 0 }, byOperator);
   }
 
-  /** When the user's last ban from the channel ends or ended; 0 where there is none. Throws CommandError `engine_unavailable`. */
-  banEnd(app: App, channel: string, user: string): Promise<number> {
-    return this.#bans.endOf(app, channel, user);
+  /** From which channels the user is kept out now, the latest ban first. Throws CommandError `engine_unavailable`. */
+  bansOf(app: App, user: string): Promise<readonly Ban[]> {
+    return this.#bans.ofUser(app, user);
   }
 
   /** Of a user, with a time, also those connections that come until then. Throws CommandError `engine_unavailable`. */

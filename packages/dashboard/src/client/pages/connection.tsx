@@ -1,23 +1,25 @@
 /** One connection closely: how it is, and its frames as they pass. */
 
-import type { Acted, ConnectionDetail, ConnectionReport, TappedFrame } from "fanfare/wire/admin";
+import type { Acted, ConnectionDetail, ConnectionReport } from "fanfare/wire/admin";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { call, path } from "../api.ts";
 import { appName, nodeName } from "../overview.ts";
 import { Act } from "../parts/act.tsx";
 import { Ask } from "../parts/dialog.tsx";
+import { Icon } from "../parts/icon.tsx";
 import { clientWords } from "../parts/lanes.tsx";
 import { Empty, notify, Waiting } from "../parts/notes.tsx";
 import { PayloadView } from "../parts/payload.tsx";
-import { Head, Mark, Time } from "../parts/small.tsx";
+import { Head, Mark } from "../parts/small.tsx";
 import { Fact, type FactProps, Strip } from "../parts/strip.tsx";
+import { Unlink } from "../parts/tag.tsx";
 import { useLate, useWatch } from "../parts/watch.ts";
 import { place, to } from "../route.ts";
-import { count, lasting, parsed, plural, size } from "../show.ts";
+import { clock, count, lasting, parsed, plural, size } from "../show.ts";
+import { type Frame, Frames } from "./connection-frames.tsx";
+import { protocolWord, transportWord } from "./insight-words.ts";
 
 const FRAMES = 200;
-
-type Frame = TappedFrame & { readonly key: number };
 
 interface Watched {
   readonly connection: ConnectionDetail | undefined;
@@ -57,7 +59,7 @@ export function ConnectionPage({ app }: { app: string }) {
       <Head
         title={<span class="mono breakable">{id}</span>}
         name={id}
-        crumb={<Crumbs app={app} user={connection?.user} />}
+        crumb={<Crumbs app={app} connection={connection} />}
       />
       {isGone && (
         <p class="banner" role="status">
@@ -83,18 +85,25 @@ export function ConnectionPage({ app }: { app: string }) {
   );
 }
 
-function Crumbs({ app, user }: { app: string; user: string | undefined }) {
+function Crumbs({ app, connection }: { app: string; connection: ConnectionDetail | undefined }) {
   return (
     <>
       <a href={to("people")}>People</a>
-      {user !== undefined && (
+      {connection?.user !== undefined && (
         <>
-          {" › "}
-          <a href={to("user", { app, id: user })}>{user}</a>
+          <Icon name="right" isSmall />
+          <a href={to("user", { app, id: connection.user })}>{nameOf(connection)}</a>
         </>
       )}
     </>
   );
+}
+
+/** As the user's page says it: by name where one was given. */
+function nameOf({ user = "", userInfo }: ConnectionDetail): string {
+  const info = userInfo && parsed(userInfo.text)?.value;
+  const name = typeof info === "object" && info !== null && "name" in info ? info.name : undefined;
+  return typeof name === "string" && name !== "" ? name.slice(0, 100) : user;
 }
 
 type Asking = { readonly isGone: boolean; readonly ask: (act: ConnectionAct) => void };
@@ -104,17 +113,19 @@ function ConnectionHead({ connection, isGone, ask }: { connection: ConnectionDet
   return (
     <div class="entity-head">
       <div class="entity-words">
+        <p class="entity-name mono breakable">{id}</p>
         <p class="soft breakable">
-          {user === undefined ? "anonymous" : <a href={to("user", { app, id: user })}>{user}</a>} ·{" "}
+          {user === undefined ? "anonymous" : <a href={to("user", { app, id: user })}>{nameOf(connection)}</a>} ·{" "}
           <a href={to("app", { app })}>{appName(app)}</a> · {clientWords(library ?? protocol, agent)} ·{" "}
           <span class="mono">{address}</span>
         </p>
       </div>
       <div class="tools">
         <a class="button" href={to("console", { app, connection: id })}>
+          <Icon name="console" isSmall />
           Open in console
         </a>
-        <Act needs="operate" isDisabled={isGone} act={() => ask({ type: "reconnect" })}>
+        <Act needs="operate" look="quiet" isDisabled={isGone} act={() => ask({ type: "reconnect" })}>
           Reconnect…
         </Act>
         <Act needs="operate" look="danger" isDisabled={isGone} act={() => ask({ type: "disconnect" })}>
@@ -139,11 +150,16 @@ interface ConnectionFactsProps {
 }
 
 function ConnectionFacts({ connection, before }: ConnectionFactsProps) {
-  const { ageMs, silentMs, bufferedBytes, rttMs, traffic, transport = "websocket", protocol, node } = connection;
+  const { ageMs, silentMs, bufferedBytes, rttMs, traffic, transport, isEncrypted, protocol, node } = connection;
+  const word = transportWord(transport ?? "websocket", isEncrypted === true);
   const ms = ageMs - (before?.ageMs ?? ageMs);
   return (
     <Strip>
-      <Fact name="Connected for" value={lasting(ageMs)} more={`last heard ${lasting(silentMs)} ago`} />
+      <Fact
+        name="Connected for"
+        value={lasting(ageMs)}
+        more={`since ${clock(Date.now() - ageMs).slice(0, 8)}, heard ${lasting(silentMs)} ago`}
+      />
       <Fact
         name="Round trip"
         value={rttMs === undefined ? "–" : count(rttMs)}
@@ -157,7 +173,7 @@ function ConnectionFacts({ connection, before }: ConnectionFactsProps) {
         value={size(bufferedBytes)}
         more={bufferedBytes === 0 ? "empty: it reads in time" : <Mark tone="warn">waits for the client</Mark>}
       />
-      <Fact name="Transport" value={transport} more={`${nodeName(node)} · protocol ${protocol}`} />
+      <Fact name="Transport" value={word} more={`node ${nodeName(node)} · protocol ${protocolWord(protocol)}`} />
     </Strip>
   );
 }
@@ -178,75 +194,6 @@ function side(
   return { value: count(Math.round(perS(frames))), unit: "/s", more };
 }
 
-const DIRECTIONS = { both: "Both", in: "From client", out: "To client" } as const;
-
-function Frames({ frames, leftOut }: { frames: readonly Frame[]; leftOut: number }) {
-  const [shown, show] = useState<keyof typeof DIRECTIONS>("both");
-  const [paused, pause] = useState<readonly Frame[]>();
-  const all = (paused ?? frames).filter(({ direction }) => shown === "both" || direction === shown);
-  const newest = paused?.[0]?.key ?? 0;
-  const since = paused ? frames.filter(({ key }) => key > newest).length : 0;
-  return (
-    <section class="card" aria-labelledby="frames">
-      <h2 id="frames">
-        Frames <small>live, newest first</small>
-        <span class="grow" />
-        <fieldset class="segment" aria-label="Direction">
-          {Object.entries(DIRECTIONS).map(([name, words]) => (
-            <button
-              key={name}
-              type="button"
-              aria-pressed={name === shown}
-              onClick={() => show(name as keyof typeof DIRECTIONS)}
-            >
-              {words}
-            </button>
-          ))}
-        </fieldset>
-        <button
-          type="button"
-          class="quiet"
-          aria-pressed={paused !== undefined}
-          onClick={() => pause(paused ? undefined : frames)}
-        >
-          {paused ? `Resume${since > 0 ? `, ${count(since)} new` : ""}` : "Pause"}
-        </button>
-      </h2>
-      {all.length === 0 && <Empty title="No frame has passed yet">They show up here as they pass.</Empty>}
-      <ol class="lines frames">
-        {all.map((frame) => (
-          <FrameLine key={frame.key} frame={frame} />
-        ))}
-      </ol>
-      {leftOut > 0 && <p class="more">{plural(leftOut, "frame")} left out, because there were too many to show.</p>}
-    </section>
-  );
-}
-
-function FrameLine({ frame: { atMs, direction, payload } }: { frame: Frame }) {
-  const isRefusal = direction === "out" && /"event":"(?:pusher:)?error"/.test(payload.text);
-  return (
-    <li class={isRefusal ? "is-refused" : undefined}>
-      <details>
-        <summary>
-          <Time atMs={atMs} />{" "}
-          <Mark tone={direction === "in" ? "send" : "info"}>{direction === "in" ? "from client" : "to client"}</Mark>{" "}
-          <strong class="frame-event">{eventIn(payload.text)}</strong>
-          <span class="what">{payload.text.slice(0, 300)}</span>
-          <span class="grow" />
-          <small>{size(payload.bytes)}</small>
-        </summary>
-        <PayloadView payload={payload} label="Frame" />
-      </details>
-    </li>
-  );
-}
-
-function eventIn(text: string): string {
-  const value = parsed(text)?.value;
-  return typeof value === "object" && value !== null && "event" in value ? String(value.event).slice(0, 60) : "";
-}
-
 function ItsChannels({ connection, isGone, ask }: { connection: ConnectionDetail } & Asking) {
   const { app, channelNames } = connection;
   // Those of the server's own are not for people to look at.
@@ -259,11 +206,9 @@ function ItsChannels({ connection, isGone, ask }: { connection: ConnectionDetail
       {names.length === 0 && <p class="soft">It is in no channel.</p>}
       <ul class="tags">
         {names.map((name) => (
-          <li key={name} class="tag-with-act">
+          <li key={name} class="tag">
             <a href={to("channel", { app, name })}>{name}</a>
-            <Act needs="operate" look="quiet" isDisabled={isGone} act={() => ask({ type: "kick", channel: name })}>
-              <span class="unseen">{name}: </span>Kick…
-            </Act>
+            <Unlink channel={name} isDisabled={isGone} act={() => ask({ type: "kick", channel: name })} />
           </li>
         ))}
       </ul>

@@ -4,9 +4,11 @@ import type { ConnectionEntry, ConnectionList } from "fanfare/wire/admin";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { nodeName, overview } from "../overview.ts";
 import { Empty, Waiting } from "../parts/notes.tsx";
+import { PersonLink } from "../parts/person.tsx";
 import { useWatch } from "../parts/watch.ts";
 import { chosenApp, to } from "../route.ts";
 import { count, lasting } from "../show.ts";
+import { protocolWord, transportWord } from "./insight-words.ts";
 
 /** A node that has not told of its connections for so long is taken to be gone. */
 const STALE_MS = 10_000;
@@ -102,7 +104,9 @@ function ConnectionTable({ connections }: { connections: readonly ConnectionEntr
                   {it.id}
                 </a>
               </th>
-              <td>{it.user !== undefined && <a href={to("user", { app: it.app, id: it.user })}>{it.user}</a>}</td>
+              <td>
+                {it.user === undefined ? <span class="soft">anonymous</span> : <PersonLink app={it.app} id={it.user} />}
+              </td>
               <td class="wide mono">{it.address}</td>
               <td class="wide">{spoken(it)}</td>
               <td class="number">{count(it.channels)}</td>
@@ -116,7 +120,6 @@ function ConnectionTable({ connections }: { connections: readonly ConnectionEntr
   );
 }
 
-/** A WebSocket goes without saying. */
-function spoken({ protocol, transport }: ConnectionEntry): string {
-  return transport === undefined || transport === protocol ? protocol : `${protocol}, ${transport}`;
+function spoken({ protocol, transport = "websocket", isEncrypted }: ConnectionEntry): string {
+  return `${protocolWord(protocol)} ${transportWord(transport, isEncrypted === true)}`;
 }

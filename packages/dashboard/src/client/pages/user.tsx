@@ -1,6 +1,6 @@
 /** One user: the connections on every node, what they did lately, and what can be done about it. */
 
-import type { Ban, FeedEntry, Identity, PersonConnection, PersonDetail } from "fanfare/wire/admin";
+import type { Ban, Identity, PersonConnection, PersonDetail } from "fanfare/wire/admin";
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { path } from "../api.ts";
@@ -9,17 +9,20 @@ import { Act } from "../parts/act.tsx";
 import { useAnswer } from "../parts/answer.ts";
 import { AskUser, type UserAct } from "../parts/ask-user.tsx";
 import { Card } from "../parts/card.tsx";
+import { Icon } from "../parts/icon.tsx";
 import { clientWords, Lanes } from "../parts/lanes.tsx";
 import { Failure, NodesMissing, Waiting } from "../parts/notes.tsx";
 import { PayloadView } from "../parts/payload.tsx";
 import { Avatar } from "../parts/person.tsx";
-import { Facts, Head, Mark, Since, Time, TypeMark } from "../parts/small.tsx";
+import { Facts, Head, Mark, Since } from "../parts/small.tsx";
+import { Unlink } from "../parts/tag.tsx";
 import { place, to } from "../route.ts";
+import { openSend } from "../send-dialog.tsx";
 import { may } from "../session.ts";
-import { count, dateAndTime, lasting, plural } from "../show.ts";
+import { count, dateAndTime, lasting, moment, plural } from "../show.ts";
+import { UserEvents } from "./user-events.tsx";
 
 const EVERY_MS = 3_000;
-const SHOWN_EVENTS = 50;
 
 export function UserPage({ app }: { app: string }) {
   const id = place.value.params.id ?? "";
@@ -75,7 +78,7 @@ function UserHead({ person, ask }: { person: PersonDetail } & Asking) {
       <Avatar id={id} name={name} isLarge />
       <div class="entity-words">
         <p class="entity-name breakable">
-          {name} {connectionCount > 0 ? <Mark tone="good">online</Mark> : <Mark>offline</Mark>}
+          {name} <OnlineMark isOnline={connectionCount > 0} />
         </p>
         <p class="soft breakable">
           User <span class="mono">{id}</span> of <a href={to("app", { app })}>{appName(app)}</a> ·{" "}
@@ -86,18 +89,23 @@ function UserHead({ person, ask }: { person: PersonDetail } & Asking) {
               · online for <Since atMs={since} />
             </>
           )}
-          {firstSeenMs !== undefined && ` · first seen ${dateAndTime(firstSeenMs)}`}
+          {firstSeenMs !== undefined && ` · first seen ${moment(firstSeenMs)}`}
         </p>
       </div>
       <div class="tools">
-        <a class="button" href={to("console", { app, user: id })}>
-          Open in console
-        </a>
-        <Act needs="operate" act={() => ask({ type: "subscribe" })}>
+        <Act needs="operate" look="quiet" act={() => ask({ type: "subscribe" })}>
           Subscribe…
         </Act>
-        <Act needs="operate" isDisabled={connectionCount === 0} act={() => ask({ type: "reconnect" })}>
+        <Act needs="operate" look="quiet" isDisabled={connectionCount === 0} act={() => ask({ type: "reconnect" })}>
           Reconnect…
+        </Act>
+        <a class="button" href={to("console", { app, user: id })}>
+          <Icon name="console" isSmall />
+          Open in console
+        </a>
+        <Act needs="operate" act={() => openSend({ app, channel: `#server-to-user-${id}` })}>
+          <Icon name="send" isSmall />
+          Send to user
         </Act>
         <Act needs="operate" look="danger" act={() => ask({ type: "terminate" })}>
           Terminate…
@@ -107,11 +115,21 @@ function UserHead({ person, ask }: { person: PersonDetail } & Asking) {
   );
 }
 
+/** As large as its words: a dot says it from afar. */
+function OnlineMark({ isOnline }: { isOnline: boolean }) {
+  if (!isOnline) return <Mark>offline</Mark>;
+  return (
+    <Mark tone="good">
+      <span class="dot good" aria-hidden="true" /> online
+    </Mark>
+  );
+}
+
 function UserConnections({ connections, total }: { connections: readonly PersonConnection[]; total: number }) {
   if (total === 0) return <Card title="No connection now">They show up here at once.</Card>;
   return (
     <div class="table">
-      <table>
+      <table class="user-connections">
         <thead>
           <tr>
             <th scope="col">Connection</th>
@@ -119,7 +137,7 @@ function UserConnections({ connections, total }: { connections: readonly PersonC
             <th scope="col" class="wide">
               Node
             </th>
-            <th scope="col" class="number">
+            <th scope="col" class="number wide">
               Channels
             </th>
             <th scope="col" class="number wide">
@@ -138,9 +156,9 @@ function UserConnections({ connections, total }: { connections: readonly PersonC
                   {it.id}
                 </a>
               </th>
-              <td>{clientWords(it.library ?? it.transport ?? it.protocol, it.agent)}</td>
+              <td class="client-cell">{clientWords(it.library ?? it.transport ?? it.protocol, it.agent)}</td>
               <td class="wide">{nodeName(it.node)}</td>
-              <td class="number">{count(it.channels)}</td>
+              <td class="number wide">{count(it.channels)}</td>
               <td class="number wide">{it.rttMs === undefined ? "–" : `${count(it.rttMs)} ms`}</td>
               <td class="number">{lasting(it.ageMs)}</td>
             </tr>
@@ -154,34 +172,6 @@ function UserConnections({ connections, total }: { connections: readonly PersonC
       )}
     </div>
   );
-}
-
-function UserEvents({ person: { app, id, events } }: { person: PersonDetail }) {
-  return (
-    <Card title="Events" link={<a href={to("console", { app, user: id })}>All in console</a>}>
-      {events.length === 0 && <p class="soft">No node remembers any.</p>}
-      <ul class="lines">
-        {events.slice(0, SHOWN_EVENTS).map((entry) => (
-          <li key={entry.id} class={entry.type === "refused" ? "is-refused" : undefined}>
-            <span class="soft mono">
-              <Time atMs={entry.atMs} />
-            </span>
-            <TypeMark type={entry.type} />
-            {entry.channel !== undefined && (
-              <a class="what" href={to("channel", { app, name: entry.channel })}>
-                {entry.channel}
-              </a>
-            )}
-            <span class="what soft">{wordsOf(entry)}</span>
-          </li>
-        ))}
-      </ul>
-    </Card>
-  );
-}
-
-function wordsOf({ event, payload, why, address }: FeedEntry): string {
-  return [event, payload?.text ?? why ?? address].filter(Boolean).join(" ");
 }
 
 function Refusals({ person: { app, events, refused } }: { person: PersonDetail }) {
@@ -209,11 +199,9 @@ function UserChannels({ person, ask }: { person: PersonDetail } & Asking) {
       {channels.length === 0 && <p class="soft">None.</p>}
       <ul class="tags">
         {channels.map((name) => (
-          <li key={name} class="tag-with-act">
+          <li key={name} class="tag">
             <a href={to("channel", { app, name })}>{name}</a>
-            <Act needs="operate" look="quiet" act={() => ask({ type: "kick", channel: name })}>
-              <span class="unseen">{name}: </span>Kick…
-            </Act>
+            <Unlink channel={name} act={() => ask({ type: "kick", channel: name })} />
           </li>
         ))}
       </ul>
@@ -267,7 +255,7 @@ function SignedInBy({ identity }: { identity: Identity }) {
   return (
     <section class="card" aria-labelledby="signed-in-by">
       <h2 id="signed-in-by">Signed in by</h2>
-      <Facts rows={rows} />
+      <Facts rows={rows} isList />
     </section>
   );
 }

@@ -54,7 +54,9 @@ export function Lanes({ open, ended, events }: LanesProps) {
       {shown.length > 0 && (
         <div class="lane-axis" aria-hidden="true">
           {["−60 min", "−45 min", "−30 min", "−15 min", "now"].map((words) => (
-            <span key={words}>{words}</span>
+            <span key={words}>
+              <span>{words}</span>
+            </span>
           ))}
         </div>
       )}
@@ -76,6 +78,9 @@ function LaneBar({ lane, nowMs, events }: { lane: Lane; nowMs: number; events: r
       role="img"
       aria-label={`${lane.words}: ${state}, from ${clock(fromMs).slice(0, 8)}, for ${lasting(toMs - fromMs)}`}
     >
+      {[0, 25, 50, 75, 100].map((part) => (
+        <line key={part} x1={`${part}%`} x2={`${part}%`} y1="-4" y2="20" />
+      ))}
       <rect x={`${from}%`} y="4" width={`${width}%`} height="8" rx="4" />
       {marks.slice(0, MARKS).map(({ id, type, atMs }) => (
         <circle key={id} cx={`${at(atMs)}%`} cy="8" r="3.5" class={type === "refused" ? "bad" : ""} />
@@ -93,7 +98,14 @@ function openLane({ id, openedAtMs, protocol, library, agent }: PersonConnection
 const LEFT = /^(1000|1001|1005) /;
 
 function endedLane({ id, openedAtMs, endedAtMs, why }: EndedConnection): Lane {
-  return { id, words: why, fromMs: openedAtMs, toMs: endedAtMs, isBroken: !LEFT.test(why) };
+  return { id, words: endWords(why), fromMs: openedAtMs, toMs: endedAtMs, isBroken: !LEFT.test(why) };
+}
+
+/** `1000 the client left` as "left: 1000", `4201 no pong` as "no pong: 4201": the words first, as of those that are open. */
+function endWords(why: string): string {
+  const [, code, words = ""] = /^(\d{4}) ?(.*)$/.exec(why) ?? [];
+  if (code === undefined) return why;
+  return `${words === "" || words === "the client left" ? "left" : words}: ${code}`;
 }
 
 /** `pusher-js 8.4 · Chrome 142, macOS`. */

@@ -166,9 +166,15 @@ export function Search({ label, value, onInput, isFirst = false, list }: SearchP
   );
 }
 
-export function Facts({ rows }: { rows: readonly (readonly [string, ComponentChildren])[] }) {
+interface FactsProps {
+  readonly rows: readonly (readonly [string, ComponentChildren])[];
+  /** Each a line, with its name beside it. */
+  readonly isList?: boolean;
+}
+
+export function Facts({ rows, isList = false }: FactsProps) {
   return (
-    <dl class="facts">
+    <dl class={isList ? "facts fact-list" : "facts"}>
       {rows.map(([name, value]) => (
         <div key={name}>
           <dt>{name}</dt>

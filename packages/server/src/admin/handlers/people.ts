@@ -7,9 +7,9 @@ import type { Ban, PeopleList, PersonDetail } from "../api-types.ts";
 import { appOf, type Call, type Handler, idIn, limitOf } from "../call.ts";
 
 const MAX_PEOPLE = 200;
-/** How far back in the audit log bans are looked for, and how many of one user are. */
+/** How far back in the audit log is looked for who made a ban. */
 const AUDIT_ENTRIES = 500;
-const MAX_BANS = 50;
+
 export const people: Handler = (call): Promise<PeopleList> => {
   const app = idIn(call);
   const [search, after] = [call.query.get("search"), call.query.get("after")];
@@ -27,22 +27,21 @@ export const person: Handler = async (call): Promise<PersonDetail> => {
   return { ...found, bans };
 };
 
-/** What the engine keeps of a ban has to be asked for by channel; which channels, the audit log says. */
+/** As the engine knows them, whoever made them; who it was, the audit log says to those who may read it. */
 async function bansOf({ services, principal }: Call, app: App, user: string): Promise<readonly Ban[]> {
   const { audit, hub } = services;
-  const latest = new Map<string, Omit<Ban, "untilMs">>();
-  for (const { what, who: by, atMs, detail } of await audit.list(AUDIT_ENTRIES)) {
+  const bans = await hub.steering.bansOf(app, user);
+  if (bans.length === 0 || !hasRole(principal, "operate")) return bans;
+  const makers = new Map<string, string>();
+  for (const { what, who, detail } of await audit.list(AUDIT_ENTRIES)) {
     const { channel } = detail;
     if (what !== "user.ban" || detail.app !== app.id || detail.user !== user || typeof channel !== "string") continue;
-    // Only those who may read the audit log are told who it was.
-    const known = { channel, atMs, ...(hasRole(principal, "operate") && { by }) };
-    if (!latest.has(channel) && latest.size < MAX_BANS) latest.set(channel, known);
+    if (!makers.has(channel)) makers.set(channel, who);
   }
-  const bans = [...latest.values()].map(async (ban) => {
-    return { ...ban, untilMs: await hub.steering.banEnd(app, ban.channel, user) };
+  return bans.map((ban) => {
+    const by = makers.get(ban.channel);
+    return by === undefined ? ban : { ...ban, by };
   });
-  const nowMs = hub.clock.wallMs();
-  return (await Promise.all(bans)).filter(({ untilMs }) => untilMs > nowMs);
 }
 
 function userOf(call: Call): { readonly app: App; readonly user: string } {

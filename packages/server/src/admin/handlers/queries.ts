@@ -44,7 +44,7 @@ async function nodesOf(hub: Hub, here: string): Promise<readonly NodeEntry[]> {
   return all.map((node) => ({ ...node, isThis: node.id === here }));
 }
 
-export const connections: Handler = (call): ConnectionList => {
+export const connections: Handler = (call): Promise<ConnectionList> => {
   const { hub, node } = call.services;
   const search = call.query.get("search") ?? undefined;
   return listConnections(hub, appOf(call), { search, limit: limitOf(call, 200, MAX_CONNECTIONS), node: node.id });

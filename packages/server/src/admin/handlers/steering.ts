@@ -5,6 +5,7 @@ import type { PurgeRange } from "../../domain/message.ts";
 import { LONGEST_BAN_MS } from "../../hub/bans.ts";
 import { checkOpenChannelName, checkUserId } from "../../hub/limits.ts";
 import type { Whose } from "../../hub/steer-act.ts";
+import { ENDED, KICKED, RECONNECT, UNSUBSCRIBED } from "../../hub/steer-words.ts";
 import type { Reached } from "../../hub/steering.ts";
 import { LONGEST_STICKY_MS } from "../../hub/sticky-subscriptions.ts";
 import { AdminError } from "../admin-error.ts";
@@ -35,11 +36,6 @@ const PurgeInput = z.strictObject({
   ...{ channel, before: position, event: position },
   toMs: z.optional(z.int().check(z.nonnegative())),
 });
-
-const ENDED = "An operator ended this connection.";
-const UNSUBSCRIBED = "An operator ended this subscription.";
-const KICKED = "An operator took this connection out of the channel.";
-const RECONNECT = "An operator asks this client to connect again.";
 
 export const disconnect: Handler = async (call): Promise<Acted> => {
   const { message = ENDED } = inputOf(call, DisconnectInput);

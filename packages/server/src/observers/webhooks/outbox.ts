@@ -265,18 +265,9 @@ export class Outbox {
     return { waiting, failed, ...(oldest.length > 0 && { oldestAtMs: Math.min(...oldest) }) };
   }
 
-  /** How many of each receiver are "waiting" and "failed"; only the oldest `MOST_COUNTED` messages are looked at. */
+  /** How many of each receiver are "waiting" and "failed"; at most `MOST_COUNTED` of each are looked at. */
   async backlogs(): Promise<readonly { app: string; target: string; state: string; count: number }[]> {
-    const all = this.#db.selectFrom("fanfare_outbox");
-    const counts = this.#db
-      .selectFrom(all.select(["id", "receiver", "state"]).orderBy("id").limit(MOST_COUNTED).as("some"))
-      .select(({ fn }) => ["state", fn.countAll().as("count"), fn.min("id").as("first")])
-      .groupBy(["receiver", "state"]);
-    const rows = await all
-      .innerJoin(counts.as("counts"), "counts.first", "fanfare_outbox.id")
-      .select(["app", "target", "counts.state", "counts.count"])
-      .execute();
-    return rows.map(({ count, ...row }) => ({ ...row, count: Number(count) }));
+    return [...(await this.#backlogOf("waiting")), ...(await this.#backlogOf("failed"))];
   }
 
   // ---- private
@@ -290,6 +281,20 @@ export class Outbox {
       .where("due_at", "<", beforeMs)
       .executeTakeFirst();
     return Number(numDeletedRows);
+  }
+
+  async #backlogOf(state: string): Promise<readonly { app: string; target: string; state: string; count: number }[]> {
+    const all = this.#db.selectFrom("fanfare_outbox");
+    const some = all.select(["id", "receiver"]).where("state", "=", state).limit(MOST_COUNTED);
+    const counts = this.#db
+      .selectFrom(some.as("some"))
+      .select(({ fn }) => [fn.countAll().as("count"), fn.min("id").as("first")])
+      .groupBy("receiver");
+    const rows = await all
+      .innerJoin(counts.as("counts"), "counts.first", "fanfare_outbox.id")
+      .select(["app", "target", "counts.count"])
+      .execute();
+    return rows.map(({ count, ...row }) => ({ ...row, state, count: Number(count) }));
   }
 
   async #count(state: string): Promise<number> {

@@ -1,6 +1,6 @@
 /** How receivers of webhooks and hooks answered this process lately: the last attempts of each, for the dashboard. */
 
-import type { ReceiverReport } from "../../domain/receiver-report.ts";
+import { durationClass, type ReceiverReport } from "../../domain/receiver-report.ts";
 
 export interface Attempt {
   readonly app: string;
@@ -54,7 +54,7 @@ export class ReceiverReports {
       return {
         ...{ app, target, isResting, attempts: attempts.length, perMinute: perMinute(attempts, nowMs) },
         taken: attempts.filter(({ isTaken }) => isTaken).length,
-        tookMs: attempts.map(({ tookMs }) => Math.round(tookMs)),
+        durations: durationsOf(attempts),
         ...(last && { lastAtMs: last.atMs }),
         ...(last?.status !== undefined && { lastStatus: last.status }),
       };
@@ -70,6 +70,12 @@ export class ReceiverReports {
     if (this.#receivers.size > MOST_RECEIVERS && quietest !== undefined) this.#receivers.delete(quietest);
     return receiver;
   }
+}
+
+function durationsOf(attempts: readonly Attempt[]): ReceiverReport["durations"] {
+  const counts = new Map<number, number>();
+  for (const { tookMs } of attempts) counts.set(durationClass(tookMs), (counts.get(durationClass(tookMs)) ?? 0) + 1);
+  return [...counts];
 }
 
 /** Where more are remembered than the time has, over as long as they took. */

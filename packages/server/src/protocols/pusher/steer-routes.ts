@@ -7,6 +7,7 @@ import { LONGEST_BAN_MS } from "../../hub/bans.ts";
 import type { ListedConnection } from "../../hub/connection-list.ts";
 import { checkMemberData, checkOpenChannelName, checkUserId } from "../../hub/limits.ts";
 import type { Whose } from "../../hub/steer-act.ts";
+import { ENDED, KICKED, RECONNECT, UNSUBSCRIBED } from "../../hub/steer-words.ts";
 import type { Reached } from "../../hub/steering.ts";
 import { LONGEST_STICKY_MS } from "../../hub/sticky-subscriptions.ts";
 import { CHANNEL } from "./api-shapes.ts";
@@ -122,7 +123,7 @@ export async function kick(call: ApiCall, name = ""): Promise<Response> {
   const reached = await hub.steering.kick(app, {
     whose,
     channel,
-    message: message ?? "The app's back end took this connection out of the channel.",
+    message: message ?? KICKED,
     ...(ban_s && { bannedUntilMs: hub.clock.wallMs() + Math.ceil(ban_s * 1000) }),
   });
   return answered(reached);
@@ -176,7 +177,7 @@ export function unsubscribeConnection(call: ApiCall, connection = ""): Promise<R
 
 async function unsubscribe(call: ApiCall, whose: Whose): Promise<Response> {
   const { channel, message: given } = bodyIn(call, Unsubscribe);
-  const message = given ?? "The app's back end ended this subscription.";
+  const message = given ?? UNSUBSCRIBED;
   const act = { whose, channel: channelIn(call, channel), message };
   return answered(await call.hub.steering.unsubscribe(call.app, act));
 }
@@ -195,7 +196,7 @@ export function reconnectConnection(call: ApiCall, connection = ""): Promise<Res
 
 async function reconnect(call: ApiCall, whose: Whose): Promise<Response> {
   const { spread_ms: spreadMs, message: given } = bodyIn(call, Reconnect);
-  const message = given ?? "The app's back end asks this client to connect again.";
+  const message = given ?? RECONNECT;
   return answered(
     await call.hub.steering.steer(call.app, { type: "reconnect", whose, message, spreadMs: spreadMs ?? 0 }),
   );
@@ -203,7 +204,7 @@ async function reconnect(call: ApiCall, whose: Whose): Promise<Response> {
 
 export async function disconnect(call: ApiCall, connection = ""): Promise<Response> {
   const { message = null } = bodyIn(call, End);
-  const text = message ?? "The app's back end ended this connection.";
+  const text = message ?? ENDED;
   return answered(
     await call.hub.steering.steer(call.app, { type: "disconnect", whose: { connection }, message: text }),
   );

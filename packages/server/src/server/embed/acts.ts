@@ -6,6 +6,7 @@ import { LONGEST_BAN_MS } from "../../hub/bans.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { checkChannelName, checkMemberData, checkUserId } from "../../hub/limits.ts";
 import type { Whose } from "../../hub/steer-act.ts";
+import { KICKED, RECONNECT, UNSUBSCRIBED } from "../../hub/steer-words.ts";
 import type { Reached } from "../../hub/steering.ts";
 import { LONGEST_STICKY_MS } from "../../hub/sticky-subscriptions.ts";
 
@@ -44,10 +45,6 @@ export interface Steered {
   readonly hub: Hub;
   readonly app: App;
 }
-
-const KICKED = "The server's program took this connection out of the channel.";
-const UNSUBSCRIBED = "The server's program ended this subscription.";
-const RECONNECT = "The server's program asks this client to connect again.";
 
 export async function put(
   { hub, app }: Steered,
