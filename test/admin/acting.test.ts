@@ -428,12 +428,12 @@ describe("webhooks", () => {
       },
       { withinMs: 15_000, everyMs: 100 },
     );
-    expect(dead.letters).toMatchObject([
+    expect(dead.deliveries).toMatchObject([
       { app: "app", channel: "hooked", target: `http://127.0.0.1:${receiver.port}/******` },
     ]);
     const anna = await signedIn(url, "anna");
     const seen = (await anna.ask<Webhooks>("api/webhooks")).body;
-    expect(seen.letters[0]?.target).toBe(`http://127.0.0.1:${receiver.port}/hook`);
+    expect(seen.deliveries[0]?.target).toBe(`http://127.0.0.1:${receiver.port}/hook`);
     expect(JSON.stringify(dead)).not.toContain("hush");
     const [once] = dead.receivers;
     expect(once).toMatchObject({ app: "app", waiting: 0, failed: 1, taken: 0, lastStatus: 500, isResting: false });
@@ -442,7 +442,7 @@ describe("webhooks", () => {
     isUp = true;
     const replay = async (which: object) => (await otto.post("api/webhooks/replay", which)).body;
     expect(await replay({ app: "another" })).toEqual({ count: 0 });
-    expect(await replay({ app: "app", ids: [dead.letters[0]?.id] })).toEqual({ count: 1 });
+    expect(await replay({ app: "app", ids: [dead.deliveries[0]?.id] })).toEqual({ count: 1 });
     await eventually(() => expect(got.join()).toContain("hooked"), { withinMs: 10_000 });
     expect((await auditOf(otto))[0]).toMatchObject({ what: "webhooks.replay", detail: { count: 1, app: "app" } });
     await eventually(async () => {

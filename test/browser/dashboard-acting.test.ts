@@ -151,8 +151,8 @@ test("a webhook that nobody took is listed with the reason, and sent again (scen
   await client.subscribe("told");
   const { page } = await look(browser, telling);
   await openPageOf(page, "Webhooks");
-  await shows(page, ".letters", "told");
-  await shows(page, ".letters", "500");
+  await shows(page, ".deliveries", "told");
+  await shows(page, ".deliveries", "500");
   receiver.mend();
   await page.getByRole("button", { name: "Retry", exact: true }).click();
   await eventually(() => expect(receiver.taken.join()).toContain("channel_occupied"), { withinMs: PATIENCE_MS });

@@ -160,24 +160,43 @@ async function takePictures(): Promise<void> {
   process.chdir(temporaryFolder());
   const server = await startDemo({ port: 9501, stateDir: ".fanfare", host: "0.0.0.0" });
   const size = { width: 1440, height: 900 };
-  const ada = await visit(browser, server, { ...size, name: "Ada", robot: true });
+  const ada = await visit(browser, server, { ...size, name: "Ada" });
+  const mara = await visit(browser, server, { ...size, name: "Mara" });
+  const jonas = await visit(browser, server, { width: 390, height: 844, name: "Jonas" });
+  for (const [at, { x, y, color, text }] of WRITTEN.entries()) {
+    const { page } = [mara, jonas, ada][at % 3] ?? ada;
+    const note = { id: `note-${at}`, text, x, y, color, likes: (at * 3 + 2) % 8, by: ["Mara", "Jonas", "Ada"][at % 3] };
+    await server.toChannel(WORKSHOP).push({ event: "note", data: note });
+    await page.locator(".nt", { hasText: text }).waitFor();
+  }
+  // What is missing yet the robot writes, and goes on like the others.
+  await ada.page.click("#robot");
   await shows(ada.page, "#notes", "A quiz with 2,000 people");
-  const grace = await visit(browser, server, { ...size, name: "Grace" });
-  const linus = await visit(browser, server, { width: 390, height: 844, name: "Linus" });
   await eventually(async () => expect(await people(ada.page)).toHaveLength(4));
-  const meanwhile = wander([grace.page, linus.page]);
+  const meanwhile = wander([mara.page, jonas.page]);
   await cutFor(ada.page, 8);
   await ada.page.locator("#activity .recovered").nth(3).waitFor();
   await Bun.sleep(1_000);
   await take(ada.page, "demo");
-  await linus.page.evaluate(() => scrollTo(0, 0));
-  await take(linus.page, "demo-phone", true);
+  await cutFor(jonas.page, 5);
+  await jonas.page.locator("#activity .recovered").nth(3).waitFor();
+  await jonas.page.evaluate(() => scrollTo(0, 0));
+  await take(jonas.page, "demo-phone", true);
   await ada.page.emulateMedia({ colorScheme: "dark" });
   await ada.page.click("#cut");
   await shows(ada.page, "#tape-head", "8 events missed");
   await take(ada.page, "demo-cut-dark");
   meanwhile.stop();
 }
+
+/** Where the robot would have put them. */
+const WRITTEN = [
+  { text: "Live cursors for the warehouse map", x: 0.08, y: 0.06, color: 1 },
+  { text: "Order status without reloading", x: 0.46, y: 0.28, color: 0 },
+  { text: "Who is typing?", x: 0.92, y: 0.06, color: 2 },
+  { text: "Votes on Friday’s menu", x: 0.07, y: 0.6, color: 3 },
+  { text: "Driver positions, every second", x: 0.52, y: 0.92, color: 4 },
+] as const;
 
 /** Pointers that move, and now and then a note that somebody likes. */
 function wander(pages: readonly Page[]): { stop(): void } {

@@ -63,7 +63,7 @@ describe("an agent", () => {
       expect((await ask("statistics")).value).toMatchObject({ span: "second", total: { connections: 1 } });
     });
     expect((await ask("statistics", { span: "hour" })).value).toMatchObject({ span: "hour", app: "app" });
-    expect((await ask("webhooks")).value).toMatchObject({ waiting: 0, failed: 0, letters: [] });
+    expect((await ask("webhooks")).value).toMatchObject({ waiting: 0, failed: 0, deliveries: [] });
     const doctor = (await ask("doctor")).value;
     expect(doctor.map(({ check }: { check: string }) => check)).toContain("runtime");
     const audit = (await ask("audit_log")).value;

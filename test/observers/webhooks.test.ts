@@ -321,17 +321,6 @@ test("however much waits for a receiver that is away, looking for what is due ho
   expect((await outbox.first(receiver))?.id).toBe(letters[0]?.id ?? 0);
 }, 20_000);
 
-test("what waits is counted, however many dead ones came before it", async () => {
-  const { app, outbox, database } = await teller([]);
-  const letter = { app: app.id, target: "http://dead/", channel: "c", event: "{}", delayMs: 0 };
-  for (let n = 0; n < 101; n++) await outbox.write(Array(1_000).fill(letter), Date.now());
-  await database.query.updateTable("fanfare_outbox").set({ state: "failed" }).execute();
-  await outbox.write(Array(3).fill({ ...letter, target: "http://slow/" }), Date.now());
-  const backlogs = await outbox.backlogs();
-  expect(backlogs).toContainEqual({ app: app.id, target: "http://slow/", state: "waiting", count: 3 });
-  expect(backlogs).toContainEqual({ app: app.id, target: "http://dead/", state: "failed", count: 100_000 });
-}, 60_000);
-
 describe("private addresses (scenario 48)", () => {
   test.each([
     "http://127.0.0.1:PORT/",

@@ -223,7 +223,7 @@ export interface Webhooks {
   readonly failed: number;
   readonly oldestAtMs?: number;
   /** Failed deliveries, newest first. */
-  readonly letters: readonly FailedDelivery[];
+  readonly deliveries: readonly FailedDelivery[];
   /** Of the app, or of all: those that are set, those that something waits for, and those that were asked lately. */
   readonly receivers: readonly WebhookReceiver[];
   /** Nodes that did not answer: how receivers answered them is not in it. */

@@ -52,7 +52,7 @@ function Outbox({ outbox: { name, place, failed }, retry }: OutboxProps) {
         <Empty title="No row failed">What cannot be published is set aside in the table, with the reason.</Empty>
       )}
       {!failed && <Empty title="The database cannot be asked now">{place} does not answer; the log says why.</Empty>}
-      <ul class="letters">
+      <ul class="failed-rows">
         {failed?.map((row) => (
           <Row key={row.id} row={row} retry={() => retry([row.id])} />
         ))}
@@ -65,7 +65,7 @@ function Row({ row, retry }: { row: FailedRow; retry: () => void }) {
   const { id, app, channel, userId, event, failedAt, error } = row;
   return (
     <li class="card">
-      <div class="letter-head">
+      <div class="row-with-act">
         <div>
           <p class="breakable">
             <strong>{event}</strong> {channel === null ? `for user ${userId}` : `in ${channel}`}

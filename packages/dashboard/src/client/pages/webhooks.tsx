@@ -187,7 +187,7 @@ interface FailedDeliveriesProps {
   readonly replay: (ids?: readonly number[]) => void;
 }
 
-function FailedDeliveries({ webhooks: { failed, letters }, replay }: FailedDeliveriesProps) {
+function FailedDeliveries({ webhooks: { failed, deliveries }, replay }: FailedDeliveriesProps) {
   return (
     <section class="stack" aria-labelledby="failed-deliveries">
       <h2 id="failed-deliveries">
@@ -199,41 +199,43 @@ function FailedDeliveries({ webhooks: { failed, letters }, replay }: FailedDeliv
           </Act>
         )}
       </h2>
-      {letters.length === 0 && (
+      {deliveries.length === 0 ? (
         <Empty title="No failed deliveries">
           A webhook that its receiver does not take in time is kept here, to be tried again.
         </Empty>
+      ) : (
+        <ul class="table deliveries">
+          {deliveries.map((delivery) => (
+            <Delivery key={delivery.id} delivery={delivery} replay={() => replay([delivery.id])} />
+          ))}
+        </ul>
       )}
-      <ul class="letters">
-        {letters.map((letter) => (
-          <Letter key={letter.id} letter={letter} replay={() => replay([letter.id])} />
-        ))}
-      </ul>
-      {failed > letters.length && letters.length > 0 && (
+      {failed > deliveries.length && deliveries.length > 0 && (
         <p class="more">
-          {count(letters.length)} of {count(failed)} are listed, newest first.
+          {count(deliveries.length)} of {count(failed)} are listed, newest first.
         </p>
       )}
     </section>
   );
 }
 
-function Letter({ letter, replay }: { letter: FailedDelivery; replay: () => void }) {
-  const { app, channel, target, payload, attempts, createdAtMs, lastError } = letter;
+function Delivery({ delivery, replay }: { delivery: FailedDelivery; replay: () => void }) {
+  const { app, channel, target, payload, attempts, createdAtMs, lastError } = delivery;
   return (
-    <li class="card">
-      <div class="letter-head">
-        <div>
-          <p class="breakable">
-            <strong>{target}</strong>
-          </p>
-          <p class="soft">
-            <a href={to("channel", { app, name: channel })}>{channel}</a> · <Time atMs={createdAtMs} isLong /> ·{" "}
-            {plural(attempts, "attempt")}
-          </p>
-          {lastError !== undefined && <p class="bad-text breakable">{lastError}</p>}
-        </div>
-        <Act needs="operate" act={replay}>
+    <li>
+      <div class="delivery">
+        <span class="what mono" title={target}>
+          {target}
+        </span>
+        <a class="what plain-link" href={to("channel", { app, name: channel })}>
+          {channel}
+        </a>
+        <span class="soft">
+          <Time atMs={createdAtMs} isLong />
+        </span>
+        <span class="soft">{plural(attempts, "attempt")}</span>
+        <span class="bad-text breakable">{lastError}</span>
+        <Act needs="operate" look="quiet" act={replay}>
           Retry
         </Act>
       </div>

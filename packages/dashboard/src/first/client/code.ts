@@ -81,14 +81,15 @@ export class Code {
 }
 
 function copies(button: HTMLButtonElement, text: () => string, block: HTMLElement): void {
-  const [label = ""] = [button.textContent];
+  const words = find("span", HTMLElement, button);
+  const label = words.textContent;
   let timer: ReturnType<typeof setTimeout> | undefined;
   button.addEventListener("click", async () => {
     const isCopied = await copy(text(), block);
     clearTimeout(timer);
-    button.textContent = isCopied ? "Copied" : "Press Ctrl+C";
+    words.textContent = isCopied ? "Copied" : "Press Ctrl+C";
     timer = setTimeout(() => {
-      button.textContent = label;
+      words.textContent = label;
     }, COPIED_MS);
   });
 }

@@ -4,17 +4,17 @@ import type { Client } from "@fanfare/client";
 import { CURSOR } from "./cursors.ts";
 import { CURSORS, createGuest, WORKSHOP } from "./guest.ts";
 import type { Spot } from "./note-card.ts";
-import { COLORS, fraction, type Note, Notes, rounded } from "./notes.ts";
+import { COLORS, type Note, Notes, rounded } from "./notes.ts";
 import { personOf } from "./people.ts";
 
 /** Where they do not cover each other, on a phone either. */
 const IDEAS: readonly (readonly [text: string, x: number, y: number])[] = [
-  ["Live cursors for the warehouse map", 0.04, 0.04],
-  ["Order status without reloading", 0.44, 0.3],
-  ["Who is typing?", 0.94, 0.06],
-  ["Votes on Friday’s menu", 0.08, 0.66],
-  ["Driver positions, every second", 0.54, 0.84],
-  ["A quiz with 2,000 people", 0.92, 0.56],
+  ["Live cursors for the warehouse map", 0.08, 0.06],
+  ["Order status without reloading", 0.46, 0.28],
+  ["Who is typing?", 0.92, 0.06],
+  ["Votes on Friday’s menu", 0.07, 0.6],
+  ["Driver positions, every second", 0.52, 0.92],
+  ["A quiz with 2,000 people", 0.93, 0.58],
 ];
 const STEP_MS = 160;
 const STEPS = 3;
@@ -87,7 +87,7 @@ export class Robot {
   /** Not far: the notes stay where they can be read. */
   async #move(note: Note): Promise<void> {
     const [, x = note.x, y = note.y] = IDEAS.find(([text]) => text === note.text) ?? [];
-    const near = (from: number) => fraction(from + (Math.random() - 0.5) * 0.12) ?? from;
+    const near = (from: number) => Math.min(0.97, Math.max(0.03, rounded(from + (Math.random() - 0.5) * 0.08)));
     const moved = { ...note, x: near(x), y: near(y) };
     await this.#glide(moved, note);
     await this.#put(moved);

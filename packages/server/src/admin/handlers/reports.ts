@@ -78,8 +78,8 @@ export const webhooks: Handler = async (call): Promise<Webhooks> => {
     ...(await known.backlog()),
     nodesMissing: reports.nodesMissing,
     receivers: reports.receivers.map((receiver) => ({ ...receiver, target: shownTo(call, receiver.target) })),
-    letters: failed.map(({ target, event, lastError, ...letter }) => ({
-      ...letter,
+    deliveries: failed.map(({ target, event, lastError, ...delivery }) => ({
+      ...delivery,
       target: shownTo(call, target),
       payload: redact(event),
       ...(lastError !== undefined && { lastError: redact(lastError).text }),
