@@ -124,7 +124,7 @@ function Scopes({ nodes }: { nodes: readonly string[] }) {
     <>
       <select
         class="short-select"
-        aria-label="App"
+        aria-label="App of the charts"
         value={chosenApp.value ?? ""}
         onChange={(event) => change({ app: event.currentTarget.value || undefined })}
       >
