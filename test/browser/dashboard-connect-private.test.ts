@@ -32,7 +32,7 @@ test("from nothing to an event in a private channel, by clicking: each light tur
   await page.getByRole("button", { name: "Private channel" }).click();
   const secret = await copiedSecret(page);
   const back = await freePort();
-  const here = (code: string) => code.replaceAll("3000", String(back));
+  const here = (code: string) => code.replaceAll(/\b3000\b/g, String(back));
   const client = run(here(await copied(page, "Connect", "pusher-js")));
   await lights(page, ALL_ON.slice(0, 2));
   await shows(page, ".lights", "once the back end of step 3 has permitted it");
@@ -71,7 +71,7 @@ test("every back end's program permits its channel, and nothing else, to every c
   const { page } = await look(browser, server, { place: "connect?app=second&channel=private" });
   for (const [tab, start] of Object.entries(BACK_ENDS)) {
     const port = await freePort();
-    const here = (code: string) => code.replaceAll("3000", String(port));
+    const here = (code: string) => code.replaceAll(/\b3000\b/g, String(port));
     await permits(start(here(await copied(page, "Permit", tab)), port), port);
     // Each client against the first; the others answer the same.
     for (const name of tab === "Node" ? CLIENTS : CLIENTS.slice(0, 1)) {

@@ -26,7 +26,7 @@ class InstallCommand extends Command
         if ($this->option('hooks')) {
             $this->writeServerConfig($appId);
         }
-        $this->line('Start the server in this folder: npx fanfare');
+        $this->line('Start the server in this folder: npx fanfare, or node packages/server/bin/fanfare.js of a checkout by its path.');
 
         return self::SUCCESS;
     }
