@@ -39,15 +39,13 @@ export async function openCommandClient(
       tls: { serverName: at.host, ...(settings.tls.ca !== undefined && { ca: settings.tls.ca }) },
     }),
   });
-  const send = async (command: string, args: readonly string[]): Promise<unknown> => {
-    try {
-      return await client.send(command, [...args]);
-    } catch (error) {
+  const send = (command: string, args: readonly string[]): Promise<unknown> =>
+    // Bun reads the list at once, and changes nothing in it.
+    client.send(command, args as string[]).catch((error: unknown) => {
       throw isConnectionError(error)
         ? new NoAnswerError(`${command} was not answered`)
         : new ReplyError(messageOf(error));
-    }
-  };
+    });
   try {
     return await withinTime(settings.connectTimeoutMs, at, async () => {
       await client.connect();

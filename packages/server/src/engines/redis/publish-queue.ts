@@ -117,6 +117,7 @@ export class PublishQueue {
 
   /** Puts back what may be sent again, unless something later of its channel went, or may have gone, before. Says whether Redis refused any. */
   #takeBack(batch: readonly Entry[], errors: readonly unknown[]): boolean {
+    if (errors.every((error) => error === undefined)) return false;
     const answered = new Set<string>();
     const doubtful = new Set<string>();
     const isOvertaken = (error: unknown, subject: string) =>
