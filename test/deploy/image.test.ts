@@ -12,7 +12,8 @@ import { APP, compose } from "./compose.ts";
 import { environmentOf, makeVolume, runContainer } from "./container.ts";
 import { buildImages, type Image } from "./image.ts";
 
-setDefaultTimeout(120_000);
+// The packages of a whole checkout are in the images: on some disks it takes minutes until they are deleted.
+setDefaultTimeout(600_000);
 
 const PROC = external("proc");
 const PORTS = [9501, 6001, 8080] as const;
