@@ -18,13 +18,13 @@ import { noStatistics } from "../../packages/server/src/domain/app-statistics.ts
 import type { Disconnect } from "../../packages/server/src/domain/error.ts";
 import { LATENCY_BOUNDS_S } from "../../packages/server/src/domain/latency.ts";
 import { RefusalCounts } from "../../packages/server/src/observers/feed/refusal-counts.ts";
-import { Sample } from "../../packages/server/src/observers/feed/sample.ts";
+import { ReservoirSample } from "../../packages/server/src/observers/feed/reservoir-sample.ts";
 import { SecondSeries } from "../../packages/server/src/observers/feed/second-series.ts";
 import { Durations } from "../../packages/server/src/observers/metrics/counts.ts";
 
 describe("a sample", () => {
   test("has all of few, in their order", () => {
-    const sample = new Sample<number>(5, Math.random);
+    const sample = new ReservoirSample<number>(5, Math.random);
     for (const n of [3, 1, 2]) sample.add(n);
     expect(sample.take()).toEqual({ items: [3, 1, 2], leftOut: 0 });
     expect(sample.take()).toEqual({ items: [], leftOut: 0 });
@@ -34,7 +34,7 @@ describe("a sample", () => {
     const [rounds, many, size] = [2_000, 40, 10];
     const chosen = new Array<number>(many).fill(0);
     for (let round = 0; round < rounds; round++) {
-      const sample = new Sample<number>(size, Math.random);
+      const sample = new ReservoirSample<number>(size, Math.random);
       for (let n = 0; n < many; n++) sample.add(n);
       const { items, leftOut } = sample.take();
       expect([items.length, leftOut]).toEqual([size, many - size]);

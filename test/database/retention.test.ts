@@ -7,7 +7,7 @@ import { openDatabase } from "../../packages/server/src/database/open.ts";
 import { RetentionJob, type RetentionRule } from "../../packages/server/src/database/retention.ts";
 import { noStatistics } from "../../packages/server/src/domain/app-statistics.ts";
 import { StatisticsStore } from "../../packages/server/src/observers/statistics/store.ts";
-import { Outbox, type OutboxMessage } from "../../packages/server/src/observers/webhooks/outbox.ts";
+import { type WebhookMessage, WebhookQueue } from "../../packages/server/src/observers/webhooks/webhook-queue.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { startMariaDb } from "../support/mariadb.ts";
@@ -26,22 +26,22 @@ async function tables(url: string) {
   const database = await openDatabase(url);
   await migrate(database);
   atEnd(() => database.close());
-  const outbox = new Outbox(database, "node", 1_000);
-  const letter = (n: number): OutboxMessage => {
+  const queue = new WebhookQueue(database, "node", 1_000);
+  const letter = (n: number): WebhookMessage => {
     return { app: "a", channel: `c-${n}`, target: "http://x/", event: "{}", delayMs: 0 };
   };
   /** Letters that happened long before they died. */
   const bury = async (count: number, atMs: number) => {
-    await outbox.write(
+    await queue.write(
       Array.from({ length: count }, (_, n) => letter(n)),
       NOW - 300 * DAY,
     );
     while (true) {
-      const [receiver] = await outbox.receivers(NOW);
-      const letters = receiver === undefined ? [] : await outbox.queue(receiver, 200, NOW);
+      const [receiver] = await queue.receivers(NOW);
+      const letters = receiver === undefined ? [] : await queue.messagesInOrder(receiver, 200, NOW);
       if (letters.length === 0) return;
-      await outbox.claim(letters, NOW);
-      await outbox.fail(letters, "gone", atMs);
+      await queue.claim(letters, NOW);
+      await queue.fail(letters, "gone", atMs);
     }
   };
   const note = async (count: number, at: number) => {
@@ -55,7 +55,7 @@ async function tables(url: string) {
     const query = database.query.selectFrom(table).select(({ fn }) => fn.countAll().as("count"));
     return Number((await query.executeTakeFirstOrThrow()).count);
   };
-  return { database, outbox, bury, note, rowsOf, letter };
+  return { database, queue, bury, note, rowsOf, letter };
 }
 
 function cleaningOf(...all: RetentionRule[]) {
@@ -72,14 +72,14 @@ describe.each([
   ["MariaDB", mariadb.url],
 ] as const)("on %s", (_, url) => {
   test("dead letters and the audit log go by their age, and what is not that old stays", async () => {
-    const { database, outbox, bury, note, rowsOf, letter } = await tables(url);
+    const { database, queue, bury, note, rowsOf, letter } = await tables(url);
     await bury(MANY, NOW - 31 * DAY);
     await bury(2, NOW - 29 * DAY);
-    await outbox.write([letter(0)], NOW - 300 * DAY);
+    await queue.write([letter(0)], NOW - 300 * DAY);
     await note(MANY, NOW - 366 * DAY);
     await note(3, NOW - 364 * DAY);
     const { cleaning, failures } = cleaningOf(
-      { name: "dead letters", keepDays: 30, forget: (before) => outbox.forget(before) },
+      { name: "dead letters", keepDays: 30, forget: (before) => queue.forget(before) },
       { name: "audit", keepDays: 365, forget: (before) => deleteAuditEntries(database.query, before) },
     );
     let steps = 0;
@@ -93,7 +93,7 @@ describe.each([
     isOver = true;
     expect(steps).toBeGreaterThanOrEqual(6);
     expect(failures).toEqual([]);
-    expect(await outbox.backlog()).toMatchObject({ waiting: 1, failed: 2 });
+    expect(await queue.backlog()).toMatchObject({ waiting: 1, failed: 2 });
     expect(await rowsOf("fanfare_audit")).toBe(3);
     await cleaning.run();
     expect(await rowsOf("fanfare_outbox")).toBe(3);

@@ -10,7 +10,7 @@ import type { HubEvent } from "../../packages/server/src/domain/hub-event.ts";
 import type { Clock } from "../../packages/server/src/domain/ports.ts";
 import { isPublic } from "../../packages/server/src/guards/ip.ts";
 import { Delivery } from "../../packages/server/src/observers/webhooks/delivery.ts";
-import { Outbox } from "../../packages/server/src/observers/webhooks/outbox.ts";
+import { WebhookQueue } from "../../packages/server/src/observers/webhooks/webhook-queue.ts";
 import { Webhooks } from "../../packages/server/src/observers/webhooks/webhooks.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
@@ -75,9 +75,9 @@ function nodeOf(app: App, database: Awaited<ReturnType<typeof openDatabase>>, se
   const failures: string[] = [];
   const failed = (error: unknown, during: string) => void failures.push(`${during}: ${error}`);
   const timeoutMs = setup.timeoutMs ?? 2_000;
-  const outbox = new Outbox(database, setup.node ?? "node", timeoutMs * 2);
+  const queue = new WebhookQueue(database, setup.node ?? "node", timeoutMs * 2);
   const delivery = new Delivery({
-    outbox,
+    queue,
     apps: { byId: (id) => (id === app.id ? app : undefined), byKey: () => undefined },
     clock,
     random: () => 0,
@@ -92,7 +92,7 @@ function nodeOf(app: App, database: Awaited<ReturnType<typeof openDatabase>>, se
   });
   const { leaveDelayMs = 3_000, isHere = () => false, isOtherLeaving = () => false } = setup;
   const webhooks = new Webhooks({
-    outbox,
+    queue,
     delivery,
     clock,
     leaveDelayMs,
@@ -106,7 +106,7 @@ function nodeOf(app: App, database: Awaited<ReturnType<typeof openDatabase>>, se
     await database.close();
   });
   const tell = (...events: HubEvent[]) => events.forEach(webhooks.observe);
-  return { database, outbox, webhooks, failures, tell, delivery };
+  return { database, queue, webhooks, failures, tell, delivery };
 }
 
 const occupied = (app: App, channel: string): HubEvent => ({ type: "occupied", app, channel });
@@ -205,7 +205,7 @@ test("a receiver that is away for an hour gets all that happened meanwhile, in o
   let isUp = false;
   const there = receiver(() => (isUp ? 200 : 503));
   const clock = new FakeClock();
-  const { app, tell, outbox, delivery } = await teller([{ url: there.url }], { clock, retryForMs: 48 * 3_600_000 });
+  const { app, tell, queue, delivery } = await teller([{ url: there.url }], { clock, retryForMs: 48 * 3_600_000 });
   const channels = ["private-a", "private-b", "private-c"];
   let nth = 0;
   const happen = () => tell(...channels.map((channel) => said(app, channel, `${nth}`)));
@@ -214,13 +214,13 @@ test("a receiver that is away for an hour gets all that happened meanwhile, in o
   for (let minute = 1; minute <= 60; minute++) {
     nth = minute;
     happen();
-    await eventually(async () => expect((await outbox.backlog()).waiting).toBe(3 * (minute + 1)));
+    await eventually(async () => expect((await queue.backlog()).waiting).toBe(3 * (minute + 1)));
     clock.pass(60_000);
     delivery.wake();
     // The pause is 45 to 75 s at its longest: once a minute for each channel, whatever waits behind.
     await eventually(() => expect(there.asked()).toBe(3 * (minute + 1)));
   }
-  expect((await outbox.backlog()).failed).toBe(0);
+  expect((await queue.backlog()).failed).toBe(0);
   isUp = true;
   clock.pass(75_000);
   delivery.wake();
@@ -231,7 +231,7 @@ test("a receiver that is away for an hour gets all that happened meanwhile, in o
     );
     expect(heard).toEqual(Array.from({ length: 61 }, (_, n) => `${n}`));
   }
-  expect(await outbox.backlog()).toEqual({ waiting: 0, failed: 0 });
+  expect(await queue.backlog()).toEqual({ waiting: 0, failed: 0 });
 }, 60_000);
 
 test("several events share a request where that is asked for, in the order in which they happened", async () => {
@@ -247,78 +247,78 @@ test("several events share a request where that is asked for, in the order in wh
 test("a receiver that never answers delays nobody else's, and holds no more than it may (scenario 44)", async () => {
   const never = receiver(() => new Promise<number>(() => {}));
   const there = receiver();
-  const { app, tell, outbox } = await teller([{ url: never.url }, { url: there.url }], { timeoutMs: 700 });
+  const { app, tell, queue } = await teller([{ url: never.url }, { url: there.url }], { timeoutMs: 700 });
   for (let n = 0; n < 40; n++) tell(said(app, `private-${n}`, "x"));
   await eventually(() => expect(there.taken).toHaveLength(40), { withinMs: 5_000 });
   expect(never.asked()).toBeLessThanOrEqual(16);
-  await eventually(async () => expect((await outbox.backlog()).waiting).toBe(40));
+  await eventually(async () => expect((await queue.backlog()).waiting).toBe(40));
 }, 15_000);
 
 test("what nobody takes for too long is a dead letter, which can be listed and sent again", async () => {
   let isUp = false;
   const there = receiver(() => (isUp ? 200 : 503));
-  const { app, tell, outbox } = await teller([{ url: there.url }], { retryForMs: 0 });
+  const { app, tell, queue } = await teller([{ url: there.url }], { retryForMs: 0 });
   tell(said(app, "private-a", "1"), said(app, "private-a", "2"));
-  await eventually(async () => expect(await outbox.failed()).toHaveLength(2));
-  const [newest] = await outbox.failed(1, app.id);
+  await eventually(async () => expect(await queue.failed()).toHaveLength(2));
+  const [newest] = await queue.failed(1, app.id);
   expect(newest).toMatchObject({ channel: "private-a", attempts: 1, lastError: "The receiver answered 503." });
-  expect(await outbox.failed(10, "another")).toEqual([]);
+  expect(await queue.failed(10, "another")).toEqual([]);
   isUp = true;
-  expect(await outbox.replay(Date.now())).toBe(2);
+  expect(await queue.replay(Date.now())).toBe(2);
   await eventually(() => expect(there.taken.map(({ events }) => events[0]?.data)).toEqual(["1", "2"]));
-  expect(await outbox.backlog()).toEqual({ waiting: 0, failed: 0 });
+  expect(await queue.backlog()).toEqual({ waiting: 0, failed: 0 });
 });
 
 test("a receiver that is no more in the app's settings gets nothing; its letters are dead", async () => {
   const there = receiver();
-  const { app, tell, outbox } = await teller([{ url: there.url }], { retryForMs: 0 });
+  const { app, tell, queue } = await teller([{ url: there.url }], { retryForMs: 0 });
   tell(occupied({ ...app, webhooks: [{ url: `${there.url}/old` }] }, "c"));
-  await eventually(async () => expect(await outbox.failed()).toHaveLength(1));
+  await eventually(async () => expect(await queue.failed()).toHaveLength(1));
   expect(there.asked()).toBe(0);
 });
 
 test("a node that does not know of a webhook yet leaves its letters to one that does", async () => {
   const there = receiver();
-  const { app, database, tell, outbox, delivery } = await teller([]);
+  const { app, database, tell, queue, delivery } = await teller([]);
   tell(occupied({ ...app, webhooks: [{ url: there.url }] }, "c"));
-  await eventually(async () => expect((await outbox.backlog()).waiting).toBe(1));
+  await eventually(async () => expect((await queue.backlog()).waiting).toBe(1));
   delivery.wake();
   await Bun.sleep(1_200);
-  expect(await outbox.backlog()).toMatchObject({ waiting: 1, failed: 0 });
+  expect(await queue.backlog()).toMatchObject({ waiting: 1, failed: 0 });
   nodeOf({ ...app, webhooks: [{ url: there.url }] }, database, { node: "knows" });
   await eventually(() => expect(there.names()).toEqual(["channel_occupied c"]));
 });
 
 test("what a node with a clock that is ahead is telling already is not taken back", async () => {
-  const { app, outbox } = await teller([]);
+  const { app, queue } = await teller([]);
   const going = { app: app.id, target: "http://x/", cancelKey: "c" };
   const nowMs = Date.now();
-  await outbox.write([{ ...going, channel: "c", event: "{}", delayMs: 3_000 }], nowMs);
-  const [receiver = ""] = await outbox.receivers(nowMs + 4_000);
-  const { messages: letters } = await outbox.dueMessages(receiver, 1, nowMs + 4_000);
-  expect(await outbox.claim(letters, nowMs + 4_000)).toBe(true);
-  expect(await outbox.cancelDeparture(going, nowMs)).toBe(false);
+  await queue.write([{ ...going, channel: "c", event: "{}", delayMs: 3_000 }], nowMs);
+  const [receiver = ""] = await queue.receivers(nowMs + 4_000);
+  const { messages: letters } = await queue.dueMessages(receiver, 1, nowMs + 4_000);
+  expect(await queue.claim(letters, nowMs + 4_000)).toBe(true);
+  expect(await queue.cancelDeparture(going, nowMs)).toBe(false);
   // Nor what may have been heard, though the receiver did not say so.
-  await outbox.retry(letters, nowMs + 5_000, "no answer");
-  expect(await outbox.cancelDeparture(going, nowMs)).toBe(false);
+  await queue.retry(letters, nowMs + 5_000, "no answer");
+  expect(await queue.cancelDeparture(going, nowMs)).toBe(false);
 });
 
 test("however much waits for a receiver that is away, looking for what is due holds nobody up", async () => {
-  const { app, outbox } = await teller([]);
+  const { app, queue } = await teller([]);
   const letter = { app: app.id, target: "http://x/", channel: "c", event: "{}", delayMs: 0 };
-  for (let n = 0; n < 20; n++) await outbox.write(Array(1_000).fill(letter), Date.now() - 20 + n);
+  for (let n = 0; n < 20; n++) await queue.write(Array(1_000).fill(letter), Date.now() - 20 + n);
   const nowMs = Date.now();
-  const [receiver = ""] = await outbox.receivers(nowMs);
-  const { messages: letters } = await outbox.dueMessages(receiver, 8, nowMs);
-  await outbox.claim(letters, nowMs);
-  await outbox.retry(letters, nowMs + 60_000, "away");
+  const [receiver = ""] = await queue.receivers(nowMs);
+  const { messages: letters } = await queue.dueMessages(receiver, 8, nowMs);
+  await queue.claim(letters, nowMs);
+  await queue.retry(letters, nowMs + 60_000, "away");
   let steps = 0;
   const stepping = setInterval(() => steps++, 0);
-  const { pages } = await outbox.dueMessages(receiver, 8, nowMs);
+  const { pages } = await queue.dueMessages(receiver, 8, nowMs);
   clearInterval(stepping);
   expect(pages).toBeGreaterThan(30);
   expect(steps).toBeGreaterThan(5);
-  expect((await outbox.first(receiver))?.id).toBe(letters[0]?.id ?? 0);
+  expect((await queue.first(receiver))?.id).toBe(letters[0]?.id ?? 0);
 }, 20_000);
 
 describe("private addresses (scenario 48)", () => {
@@ -338,17 +338,17 @@ describe("private addresses (scenario 48)", () => {
   ])("%s is refused and nothing is sent there", async (pattern) => {
     const there = receiver();
     const url = pattern.replace("PORT", new URL(there.url).port);
-    const { app, tell, outbox } = await teller([{ url }], { isPrivateAllowed: false, retryForMs: 0 });
+    const { app, tell, queue } = await teller([{ url }], { isPrivateAllowed: false, retryForMs: 0 });
     tell(occupied(app, "c"));
-    await eventually(async () => expect((await outbox.failed())[0]?.lastError).toContain("is a private address"));
+    await eventually(async () => expect((await queue.failed())[0]?.lastError).toContain("is a private address"));
     expect(there.asked()).toBe(0);
   });
 
   test("a redirect is not followed", async () => {
     const there = receiver(() => 302);
-    const { app, tell, outbox } = await teller([{ url: there.url }], { retryForMs: 0 });
+    const { app, tell, queue } = await teller([{ url: there.url }], { retryForMs: 0 });
     tell(occupied(app, "c"));
-    await eventually(async () => expect((await outbox.failed())[0]?.lastError).toBe("The receiver answered 302."));
+    await eventually(async () => expect((await queue.failed())[0]?.lastError).toBe("The receiver answered 302."));
   });
 });
 
@@ -397,10 +397,10 @@ describe.each([
     two.tell(joined(one.app, "presence-c", "ada"), occupied(one.app, "presence-c"));
     await eventually(() => expect(there.taken).toHaveLength(2));
     one.tell(left(one.app, "presence-c", "ada"), vacated(one.app, "presence-c"));
-    const waiting = async () => (await one.outbox.backlog()).waiting;
+    const waiting = async () => (await one.queue.backlog()).waiting;
     await eventually(async () => expect(await waiting()).toBe(2));
     const held = { app: one.app.id, target: there.url, state: "waiting", count: 2 };
-    expect(await one.outbox.backlogs()).toEqual([held]);
+    expect(await one.queue.backlogs()).toEqual([held]);
     await eventually(async () => expect(await waiting()).toBe(0), { withinMs: 10_000 });
     expect(there.taken).toHaveLength(2);
     expect(new Set(there.names())).toEqual(new Set(["member_added presence-c", "channel_occupied presence-c"]));
@@ -415,7 +415,7 @@ describe.each([
     await Bun.sleep(100);
     one.tell(left(one.app, "presence-c", "ada"), vacated(one.app, "presence-c"));
     await eventually(() => expect(there.taken).toHaveLength(1), { withinMs: 10_000 });
-    await eventually(async () => expect((await one.outbox.backlog()).waiting).toBe(0), { withinMs: 10_000 });
+    await eventually(async () => expect((await one.queue.backlog()).waiting).toBe(0), { withinMs: 10_000 });
     expect(there.names()).toEqual(["cache_miss presence-c"]);
   }, 20_000);
 
@@ -440,17 +440,17 @@ test("events that are large together are written all the same", async () => {
 }, 60_000);
 
 test("a database that hangs is waited for by no more facts than may wait", async () => {
-  const { outbox, delivery } = await teller([]);
+  const { queue, delivery } = await teller([]);
   const failures: string[] = [];
   const answers: (() => void)[] = [];
-  const hanging: Pick<Outbox, "transaction"> = {
+  const hanging: Pick<WebhookQueue, "transaction"> = {
     transaction: () => new Promise<never>((_, reject) => answers.push(() => reject(new Error("no answer")))),
   };
-  const asked = Object.assign(new Outbox(await openDatabase(sqliteFile()), "node", 1), hanging);
+  const asked = Object.assign(new WebhookQueue(await openDatabase(sqliteFile()), "node", 1), hanging);
   const app: App = { ...fakeApp(), webhooks: [{ url: "http://x/" }] };
   const failed = (error: unknown) => void failures.push(String(error));
   const webhooks = new Webhooks({
-    outbox: asked,
+    queue: asked,
     delivery,
     clock: REAL,
     leaveDelayMs: 0,
@@ -462,12 +462,12 @@ test("a database that hangs is waited for by no more facts than may wait", async
     await eventually(() => expect(answers).toHaveLength(round));
     if (round < 3) answers.at(-1)?.();
   }
-  Object.assign(asked, { transaction: outbox.transaction.bind(outbox) });
+  Object.assign(asked, { transaction: queue.transaction.bind(queue) });
   answers.at(-1)?.();
   await eventually(() => expect(failures.at(-1)).toContain("17000 webhook events could not be kept"), {
     withinMs: 20_000,
   });
-  expect((await outbox.backlog()).waiting).toBe(10_000);
+  expect((await queue.backlog()).waiting).toBe(10_000);
 }, 30_000);
 
 test("while the database is away facts wait, and are told when it is back", async () => {
@@ -500,9 +500,9 @@ test("a file that another process holds for a moment delays a departure by no mo
     one.tell(left(one.app, "presence-c", `user-${n}`));
     await Bun.sleep(20 + 60 * chance());
     holder.run("COMMIT");
-    await eventually(async () => expect((await one.outbox.backlog()).waiting).toBe(1), { withinMs: 400, everyMs: 5 });
+    await eventually(async () => expect((await one.queue.backlog()).waiting).toBe(1), { withinMs: 400, everyMs: 5 });
     two.tell(joined(one.app, "presence-c", `user-${n}`));
-    await eventually(async () => expect((await one.outbox.backlog()).waiting).toBe(0));
+    await eventually(async () => expect((await one.queue.backlog()).waiting).toBe(0));
   }
   expect(there.names()).toEqual([]);
 }, 60_000);

@@ -8,7 +8,7 @@ import { migrate } from "../../packages/server/src/database/migrate.ts";
 import { openDatabase } from "../../packages/server/src/database/open.ts";
 import { createServer } from "../../packages/server/src/index.ts";
 import { StatisticsStore } from "../../packages/server/src/observers/statistics/store.ts";
-import { Outbox } from "../../packages/server/src/observers/webhooks/outbox.ts";
+import { WebhookQueue } from "../../packages/server/src/observers/webhooks/webhook-queue.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";
 import { dialNative } from "../support/native-client.ts";
@@ -192,8 +192,8 @@ test("kill -9 between the fact and its delivery loses no webhook (scenario 45)",
   for (let n = 0; n < 100; n++) await client.subscribe(`room-${n}`);
   // The last ones may still be on their way to the file, which takes a moment.
   const database = await openDatabase(config.database.url);
-  const outbox = new Outbox(database, "observer", 1_000);
-  await eventually(async () => expect((await outbox.backlog()).waiting).toBe(100));
+  const queue = new WebhookQueue(database, "observer", 1_000);
+  await eventually(async () => expect((await queue.backlog()).waiting).toBe(100));
   await database.close();
   await first.kill();
   isUp = true;

@@ -21,14 +21,14 @@ import { completeRedis } from "./environment/redis.ts";
 import { completeTls, switchTls } from "./environment/tls.ts";
 import { parseValue, Unparseable } from "./parse-value.ts";
 import { resolve } from "./resolve.ts";
-import { resolveCodeFiles } from "./schema/code.ts";
+import { resolveCodeFiles } from "./schema/code-files.ts";
 import { type AppDefaults, type Config, schema } from "./schema/schema.ts";
 import { tlsFiles } from "./schema/tls.ts";
 import { formatPath, settings, settingsByPath } from "./settings.ts";
 
 export { ConfigError } from "./config-error.ts";
 export type { AppInput, ConfigInput, SettingsInput } from "./config-input.ts";
-export { maskSecrets } from "./mask.ts";
+export { maskSecrets } from "./mask-secrets.ts";
 export type { AppDefaults, Config } from "./schema/schema.ts";
 
 /** Where to look. */

@@ -1,6 +1,6 @@
 /** `fanfare webhooks`: those that no receiver took in time. */
 
-import { type ClaimedMessage, Outbox } from "../../observers/webhooks/outbox.ts";
+import { type ClaimedMessage, WebhookQueue } from "../../observers/webhooks/webhook-queue.ts";
 import { type OpenedDatabase, withTables } from "../database.ts";
 import { chosenNumbers, wholeNumber } from "../numbers.ts";
 import { printable, type Report } from "../output.ts";
@@ -12,18 +12,18 @@ interface FailedOptions {
 
 export async function listFailed(options: FailedOptions): Promise<Report> {
   const limit = wholeNumber("--limit", options.limit);
-  const failed = await withTables(options, (opened) => outboxOf(opened).failed(limit, options.app));
+  const failed = await withTables(options, (opened) => queueOf(opened).failed(limit, options.app));
   return { json: failed, text: failed.length === 0 ? "there are none" : failed.map(lineOf).join("\n") };
 }
 
 export async function replay(options: { readonly all?: true }, ids: readonly string[]): Promise<string> {
   const wanted = chosenNumbers("delivery", ids, options.all);
-  const count = await withTables(options, (opened) => outboxOf(opened).replay(Date.now(), wanted));
+  const count = await withTables(options, (opened) => queueOf(opened).replay(Date.now(), wanted));
   return `${count} ${count === 1 ? "goes" : "go"} out again, by a server that runs on this database`;
 }
 
-function outboxOf({ database }: OpenedDatabase): Outbox {
-  return new Outbox(database, "cli", 0);
+function queueOf({ database }: OpenedDatabase): WebhookQueue {
+  return new WebhookQueue(database, "cli", 0);
 }
 
 function lineOf({ id, app, channel, target, event, attempts, createdAtMs, lastError }: ClaimedMessage): string {

@@ -4,6 +4,8 @@ import * as z from "zod/mini";
 import { WEBHOOK_EVENTS } from "../../domain/app.ts";
 import {
   boolean,
+  HEADER_NAME,
+  HEADER_VALUE,
   headers,
   integer,
   limit,
@@ -17,12 +19,12 @@ import {
   section,
   settingInfo,
   text,
+  WEB_ADDRESS,
   withDefault,
   withoutDefaults,
 } from "./fields.ts";
 import { appHooks } from "./hooks.ts";
 import { appLimits } from "./limits.ts";
-import { HEADER_NAME, HEADER_VALUE, WEB_ADDRESS } from "./web.ts";
 
 /** A week: what has to be kept longer belongs in a database. */
 const MAX_HISTORY_TTL_S = 7 * 86_400;

@@ -80,6 +80,16 @@ export function textThat(test: (value: string) => boolean, info: Omit<SettingInf
     .register(settingInfo, { ...info, parse: "text" });
 }
 
+export const WEB_ADDRESS = {
+  pattern: /^https?:\/\/[^\s/]/,
+  isUrl: true,
+  expects: "an http:// or https:// address",
+} as const;
+
+/** Of headers of a request to it. */
+export const HEADER_NAME = /^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/;
+export const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
 /** An address of a database. */
 export const DATABASE_URL = {
   secret: true,

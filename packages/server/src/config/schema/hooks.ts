@@ -3,6 +3,8 @@
 import { isForwardable } from "../../domain/forwarded-headers.ts";
 import {
   boolean,
+  HEADER_NAME,
+  HEADER_VALUE,
   headers,
   integer,
   list,
@@ -15,9 +17,9 @@ import {
   switchOrObject,
   text,
   textThat,
+  WEB_ADDRESS,
   withDefault,
 } from "./fields.ts";
-import { HEADER_NAME, HEADER_VALUE, WEB_ADDRESS } from "./web.ts";
 
 /** How long a client's command may wait for its back end, at most. */
 const MAX_TIMEOUT_S = 30;

@@ -7,7 +7,7 @@ import * as z from "zod/mini";
 import type { App } from "../../domain/app.ts";
 import { apps, defaults } from "./app.ts";
 import { cluster } from "./cluster.ts";
-import { controllers, eventsFile } from "./code.ts";
+import { controllers, eventsFile } from "./code-files.ts";
 import { dashboard } from "./dashboard.ts";
 import {
   boolean,

@@ -11,9 +11,9 @@ import {
   text,
   textMap,
   textOrEmpty,
+  WEB_ADDRESS,
   withDefault,
 } from "./fields.ts";
-import { WEB_ADDRESS } from "./web.ts";
 
 /** As OTEL_TRACES_SAMPLER names them. */
 const SAMPLERS = [

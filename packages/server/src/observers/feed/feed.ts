@@ -18,7 +18,7 @@ import type { Clock, Observer } from "../../domain/ports.ts";
 import { type FeedSource, feedEntryOf, feedEventOf } from "./feed-event.ts";
 import { RecentEntries } from "./recent-entries.ts";
 import { LONGEST_SHOWN } from "./redacted-payload.ts";
-import { Sample } from "./sample.ts";
+import { ReservoirSample } from "./reservoir-sample.ts";
 
 export interface FeedOptions {
   readonly clock: Clock;
@@ -53,7 +53,7 @@ interface Noted {
 
 interface Window {
   readonly filter: FeedFilter;
-  readonly sample: Sample<Noted>;
+  readonly sample: ReservoirSample<Noted>;
 }
 
 export class Feed {
@@ -101,7 +101,7 @@ export class Feed {
     for (const channel of this.#windows.keys()) if (!filters.has(channel)) this.#windows.delete(channel);
     for (const [channel, filter] of filters) {
       if (this.#windows.has(channel) || !nodeFits(filter, node)) continue;
-      const sample = new Sample<Noted>(filter.text ? LOOKED_THROUGH : ENTRIES, random);
+      const sample = new ReservoirSample<Noted>(filter.text ? LOOKED_THROUGH : ENTRIES, random);
       this.#windows.set(channel, { filter, sample });
     }
     this.#isWatched = this.#windows.size > 0;

@@ -17,8 +17,8 @@ export interface MetricsOptions {
   readonly version: string;
   /** soketi's names as well, for dashboards that were made for it. */
   readonly soketiNames: boolean;
-  /** Whether all processes of the server read the same outbox. */
-  readonly sharesOutbox: boolean;
+  /** Whether all processes of the server read the same queue of webhooks. */
+  readonly sharesWebhookQueue: boolean;
 }
 
 export class Metrics {

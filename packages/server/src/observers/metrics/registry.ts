@@ -18,8 +18,8 @@ export interface MetricsRegistryOptions {
   readonly soketi: SoketiCounts | undefined;
   readonly snapshot: () => Snapshot | Promise<Snapshot>;
   readonly version: string;
-  /** Whether all processes of the server read the same outbox. */
-  readonly sharesOutbox: boolean;
+  /** Whether all processes of the server read the same queue of webhooks. */
+  readonly sharesWebhookQueue: boolean;
 }
 
 /** How numbers of several processes become one. */
@@ -47,7 +47,7 @@ export class MetricsRegistry {
     this.#gauge("info", "The server's version.", ["version"], setVersion, "first");
     this.#perApp();
     this.#perNode();
-    this.#perWebhookOutbox();
+    this.#perWebhookQueue();
     this.#perOutbox();
     if (!soketi) return;
     const [snapshot, totals] = [() => this.#snapshot(), () => this.#totals()];
@@ -160,13 +160,13 @@ export class MetricsRegistry {
     );
   }
 
-  #perWebhookOutbox(): void {
+  #perWebhookQueue(): void {
     const pending = (gauge: Gauge, { webhooks }: Snapshot) => {
       if (!webhooks) return;
       gauge.set({ state: "waiting" }, webhooks.waiting);
       gauge.set({ state: "failed" }, webhooks.failed);
     };
-    const together = this.#options.sharesOutbox ? "max" : "sum";
+    const together = this.#options.sharesWebhookQueue ? "max" : "sum";
     this.#gauge("webhooks_pending", "Webhook events in the outbox.", ["state"], pending, together);
     // 0 would say that nothing waits, when that is not known.
     const oldest = (gauge: Gauge, { webhooks }: Snapshot) => (webhooks ? gauge.set(webhooks.oldestS) : gauge.remove());

@@ -34,7 +34,7 @@ export interface Snapshot {
   readonly draining: boolean;
   /** Where clients come to; undefined before they can. */
   readonly port: number | undefined;
-  /** Where there is an outbox: what waits in it, what is dead, and how long the oldest has been waiting. */
+  /** Where there is a queue of webhooks: what waits in it, what is dead, and how long the oldest has been waiting. */
   readonly webhooks?: { readonly waiting: number; readonly failed: number; readonly oldestS: number };
   readonly outboxes: readonly OutboxSnapshot[];
 }

@@ -7,10 +7,10 @@
 import type { App } from "../../domain/app.ts";
 import type { Awaitable, Clock } from "../../domain/ports.ts";
 import type { WebhookEvent } from "./notification.ts";
-import type { Cancellation, Outbox } from "./outbox.ts";
+import type { Cancellation, WebhookQueue } from "./webhook-queue.ts";
 
 export interface ArrivalCheckOptions {
-  readonly outbox: Outbox;
+  readonly queue: WebhookQueue;
   readonly clock: Clock;
   /** How long after it was written each is checked: before a departure that was written meanwhile is due. */
   readonly afterMs: number;
@@ -79,12 +79,12 @@ export class ArrivalCheck {
   }
 
   async #compare(all: readonly WrittenArrival[]): Promise<void> {
-    const { outbox, clock, isPresent } = this.#options;
+    const { queue, clock, isPresent } = this.#options;
     const known = new Map(all.map((arrival) => [cancellationOf(arrival), arrival]));
-    for (const departure of await outbox.findHeld([...known.keys()], clock.wallMs())) {
+    for (const departure of await queue.findHeld([...known.keys()], clock.wallMs())) {
       const arrival = known.get(departure);
       if (arrival && (await isPresent(arrival.app, arrival.event)))
-        await outbox.cancelDeparture(departure, clock.wallMs());
+        await queue.cancelDeparture(departure, clock.wallMs());
     }
   }
 }

@@ -1,4 +1,4 @@
-/** Takes messages from the outbox to their receivers: each receiver for itself, each lane in order, and again until it is taken. */
+/** Takes messages from the queue to their receivers: each receiver for itself, each lane in order, and again until it is taken. */
 
 import type { App, HookSettings, Webhook } from "../../domain/app.ts";
 import { backoffMs } from "../../domain/backoff.ts";
@@ -7,11 +7,11 @@ import type { TraceStep } from "../../domain/trace-step.ts";
 import { post, type Reach } from "../../http/post.ts";
 import { signedHeaders } from "../../hub/signature.ts";
 import { DISCONNECT_TARGET } from "./notification.ts";
-import type { ClaimedMessage, Outbox } from "./outbox.ts";
 import type { Attempt } from "./receiver-reports.ts";
+import type { ClaimedMessage, WebhookQueue } from "./webhook-queue.ts";
 
 export interface DeliveryOptions {
-  readonly outbox: Outbox;
+  readonly queue: WebhookQueue;
   readonly apps: AppStore;
   readonly clock: Clock;
   readonly random: () => number;
@@ -98,7 +98,7 @@ export class Delivery {
     }
   }
 
-  /** Waits for what is under way; what is not yet sent stays in the outbox. */
+  /** Waits for what is under way; what is not yet sent stays in the queue. */
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#polling);
@@ -109,7 +109,7 @@ export class Delivery {
 
   async #look(): Promise<void> {
     try {
-      for (const receiver of await this.#options.outbox.receivers(this.#now)) this.#serve(receiver);
+      for (const receiver of await this.#options.queue.receivers(this.#now)) this.#serve(receiver);
       this.#isAway = false;
     } catch (error) {
       this.#report(error);
@@ -128,9 +128,9 @@ export class Delivery {
 
   /** Goes on as long as something of the receiver's can be sent. */
   async #work(receiver: string): Promise<void> {
-    const { outbox } = this.#options;
+    const { queue } = this.#options;
     while (!this.#closed) {
-      const first = await outbox.first(receiver);
+      const first = await queue.first(receiver);
       if (!first) return;
       const target = await this.#targetOf(first);
       if (!(await (target ? this.#serveDue(receiver, target) : this.#failUnknown(receiver)))) return;
@@ -139,10 +139,10 @@ export class Delivery {
 
   /** Sends what can be sent at once. Whether anything went: if not, whoever looks after the pause will see what is due. */
   async #serveDue(receiver: string, target: Target): Promise<boolean> {
-    const { outbox, clock } = this.#options;
-    if (target.hook.batch) return this.#deliver(await outbox.queue(receiver, BATCH, this.#now), target);
+    const { queue, clock } = this.#options;
+    if (target.hook.batch) return this.#deliver(await queue.messagesInOrder(receiver, BATCH, this.#now), target);
     const began = clock.monotonicMs();
-    const { messages, pages } = await outbox.dueMessages(receiver, AT_ONCE, this.#now);
+    const { messages, pages } = await queue.dueMessages(receiver, AT_ONCE, this.#now);
     if (messages.length === 0 && pages > 1) this.#rest(receiver, (clock.monotonicMs() - began) * REST);
     const taken = await Promise.all(messages.map((message) => this.#deliver([message], target)));
     return taken.includes(true);
@@ -150,12 +150,14 @@ export class Delivery {
 
   /** Another node may know whose they are, or this one before long; after a while, nobody will. */
   async #failUnknown(receiver: string): Promise<boolean> {
-    const { outbox, retryForMs, onOutcome } = this.#options;
+    const { queue, retryForMs, onOutcome } = this.#options;
     const before = this.#now - Math.min(retryForMs, UNKNOWN_MS);
-    const messages = (await outbox.queue(receiver, BATCH, this.#now)).filter((one) => one.createdAtMs <= before);
+    const messages = (await queue.messagesInOrder(receiver, BATCH, this.#now)).filter(
+      (one) => one.createdAtMs <= before,
+    );
     const [first] = messages;
-    if (!first || !(await outbox.claim(messages, this.#now))) return false;
-    await outbox.fail(messages, "The app has no webhook with this address any more.", this.#now);
+    if (!first || !(await queue.claim(messages, this.#now))) return false;
+    await queue.fail(messages, "The app has no webhook with this address any more.", this.#now);
     onOutcome(first.app, "dead", messages.length);
     return true;
   }
@@ -175,15 +177,15 @@ export class Delivery {
 
   /** Sends these messages as one request. Whether the queue is shorter now. */
   async #deliver(messages: readonly ClaimedMessage[], target: Target): Promise<boolean> {
-    const { outbox, onOutcome } = this.#options;
+    const { queue, onOutcome } = this.#options;
     const [first] = messages;
-    if (!first || !(await outbox.claim(messages, this.#now))) return false;
+    if (!first || !(await queue.claim(messages, this.#now))) return false;
     try {
       await this.#send(messages, target);
     } catch (error) {
       return this.#reschedule(messages, error instanceof Error ? error.message : "The request failed.");
     }
-    await outbox.done(messages);
+    await queue.done(messages);
     onOutcome(first.app, "sent", messages.length);
     return true;
   }
@@ -226,15 +228,15 @@ export class Delivery {
 
   /** Whether some are dead, and so no longer in the way of others. */
   async #reschedule(messages: readonly ClaimedMessage[], why: string): Promise<boolean> {
-    const { outbox, retryForMs, onOutcome, random } = this.#options;
+    const { queue, retryForMs, onOutcome, random } = this.#options;
     const [first] = messages;
     if (!first) return false;
     const dueAt = this.#now + backoffMs(first.attempts, RETRY_BACKOFF) * (0.75 + random() / 2);
     const isOver = ({ createdAtMs }: ClaimedMessage) => dueAt > createdAtMs + retryForMs;
     const dead = messages.filter(isOver);
     const alive = messages.filter((message) => !isOver(message));
-    if (alive.length > 0) await outbox.retry(alive, Math.ceil(dueAt), why);
-    if (dead.length > 0) await outbox.fail(dead, why, this.#now);
+    if (alive.length > 0) await queue.retry(alive, Math.ceil(dueAt), why);
+    if (dead.length > 0) await queue.fail(dead, why, this.#now);
     if (alive.length > 0) onOutcome(first.app, "retried", alive.length);
     if (dead.length > 0) onOutcome(first.app, "dead", dead.length);
     return dead.length > 0;

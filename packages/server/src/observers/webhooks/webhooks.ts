@@ -1,5 +1,5 @@
 /**
- * Notifies receivers of what happens. What is observed in one step is written to the outbox together, right after it: no message
+ * Notifies receivers of what happens. What is observed in one step is written to the queue together, right after it: no message
  * waits for a database, and from then on nothing is lost, whoever dies. A database over a network takes its time to say so.
  */
 
@@ -17,10 +17,10 @@ import {
   type WebhookEvent,
   wants,
 } from "./notification.ts";
-import type { Outbox, OutboxMessage } from "./outbox.ts";
+import type { WebhookMessage, WebhookQueue } from "./webhook-queue.ts";
 
 export interface WebhooksOptions {
-  readonly outbox: Outbox;
+  readonly queue: WebhookQueue;
   readonly delivery: Delivery;
   readonly clock: Clock;
   /** How long a departure is held back in case an arrival cancels it, in milliseconds. */
@@ -76,7 +76,7 @@ export class Webhooks {
     this.#add(notificationOf(happened));
   };
 
-  /** Resolves when the outbox has what was observed. Never rejects. */
+  /** Resolves when the queue has what was observed. Never rejects. */
   get written(): Promise<void> {
     return this.#writing ?? Promise.resolve();
   }
@@ -89,10 +89,10 @@ export class Webhooks {
     this.#closed = true;
     this.#arrivalCheck.close();
     await this.#writing;
-    const { outbox, delivery, clock, failed } = this.#options;
+    const { queue, delivery, clock, failed } = this.#options;
     if (sendsRest) {
       try {
-        await outbox.releaseDepartures(clock.wallMs());
+        await queue.releaseDepartures(clock.wallMs());
         await delivery.flush(LAST_MS);
       } catch (error) {
         failed(error, "sending the last webhooks");
@@ -148,15 +148,15 @@ export class Webhooks {
   }
 
   async #put(notifications: readonly Notification[]): Promise<void> {
-    const { outbox, delivery, clock } = this.#options;
-    const inserted = await outbox.transaction((inside) => this.#insert(inside, notifications, clock.wallMs()));
+    const { queue, delivery, clock } = this.#options;
+    const inserted = await queue.transaction((inside) => this.#insert(inside, notifications, clock.wallMs()));
     if (inserted.messages > 0) delivery.wake();
     this.#arrivalCheck.add(inserted.arrivals);
   }
 
   /** How many messages there are to send, and the arrivals among them. */
-  async #insert(outbox: Outbox, notifications: readonly Notification[], nowMs: number) {
-    const messages: OutboxMessage[] = [];
+  async #insert(queue: WebhookQueue, notifications: readonly Notification[], nowMs: number) {
+    const messages: WebhookMessage[] = [];
     const arrivals: WrittenArrival[] = [];
     for (const notification of notifications) {
       for (const target of targetsOf(notification)) {
@@ -171,18 +171,18 @@ export class Webhooks {
           (one) => one.target === target && one.app === app && one.cancelKey === cancelKey,
         );
         if (held >= 0) messages.splice(held, 1);
-        else if (!(await outbox.cancelDeparture({ app, target, cancelKey }, nowMs))) {
+        else if (!(await queue.cancelDeparture({ app, target, cancelKey }, nowMs))) {
           messages.push(message);
           if ("name" in notification.event)
             arrivals.push({ app: notification.app, event: notification.event, target, cancelKey });
         }
       }
     }
-    if (messages.length > 0) await outbox.write(messages, nowMs);
+    if (messages.length > 0) await queue.write(messages, nowMs);
     return { messages: messages.length, arrivals };
   }
 
-  #messageTo(target: string, { app, event, cancelKey, isArrival }: Notification): OutboxMessage {
+  #messageTo(target: string, { app, event, cancelKey, isArrival }: Notification): WebhookMessage {
     const text = "name" in event ? JSON.stringify(event) : event.body;
     const message = { app: app.id, channel: event.channel, target, event: text };
     if (cancelKey === undefined || isArrival) return { ...message, delayMs: 0 };

@@ -16,7 +16,7 @@ import { signedPaths } from "../../protocols/pusher/request-signature.ts";
 import type { Storage } from "../storage/storage.ts";
 
 type Failed = (error: unknown, during: string) => void;
-type StorageParts = Pick<Storage, "database" | "sqlApps" | "statistics" | "series" | "outbox">;
+type StorageParts = Pick<Storage, "database" | "sqlApps" | "statistics" | "series" | "webhookQueue">;
 
 interface AppsOptions {
   readonly storage: StorageParts;
@@ -67,16 +67,16 @@ export function statisticsReader(
 }
 
 export function webhookDeliveries(
-  { outbox }: StorageParts,
+  { webhookQueue: queue }: StorageParts,
   clock: Clock,
   failed: Failed,
 ): WebhookDeliveries | undefined {
-  if (!outbox) return undefined;
+  if (!queue) return undefined;
   return {
-    backlog: () => withDatabaseErrors(() => outbox.backlog(), failed),
-    backlogs: () => withDatabaseErrors(() => outbox.backlogs(), failed),
-    failed: (limit, app) => withDatabaseErrors(() => outbox.failed(limit, app), failed),
-    replay: ({ ids, app }) => withDatabaseErrors(() => outbox.replay(clock.wallMs(), ids, app), failed),
+    backlog: () => withDatabaseErrors(() => queue.backlog(), failed),
+    backlogs: () => withDatabaseErrors(() => queue.backlogs(), failed),
+    failed: (limit, app) => withDatabaseErrors(() => queue.failed(limit, app), failed),
+    replay: ({ ids, app }) => withDatabaseErrors(() => queue.replay(clock.wallMs(), ids, app), failed),
   };
 }
 

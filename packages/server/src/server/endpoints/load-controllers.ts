@@ -1,7 +1,7 @@
 /** Loads the controllers that the configuration names. */
 
 import { ConfigError, errorReason } from "../../config/config-error.ts";
-import type { ControllerSettings } from "../../config/schema/code.ts";
+import type { ControllerSettings } from "../../config/schema/code-files.ts";
 import { loadExport } from "../load-export.ts";
 import { type Controller, type ControllerClass, definitionOf, isCallback } from "./controller.ts";
 import type { EndpointDefinition } from "./endpoint.ts";

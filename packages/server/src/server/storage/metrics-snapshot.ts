@@ -1,30 +1,30 @@
-/** The numbers of a moment, for `/metrics`: of the hub, of the counters, and of the outbox where it answers soon. */
+/** The numbers of a moment, for `/metrics`: of the hub, of the counters, and of the queue where it answers soon. */
 
 import type { Clock } from "../../domain/ports.ts";
 import type { Snapshot } from "../../observers/metrics/snapshot.ts";
 import type { Counters } from "../../observers/statistics/counters.ts";
-import type { Outbox } from "../../observers/webhooks/outbox.ts";
+import type { WebhookQueue } from "../../observers/webhooks/webhook-queue.ts";
 import { withinTime } from "../system/within-time.ts";
 import type { StorageHost } from "./storage-options.ts";
 
 /** Prometheus gives up after ten seconds, and then takes the whole server for down. */
 const BACKLOG_MS = 1_000;
 
-type Backlog = Awaited<ReturnType<Outbox["backlog"]>>;
+type Backlog = Awaited<ReturnType<WebhookQueue["backlog"]>>;
 
 export class MetricsSnapshots {
   readonly #host: StorageHost;
   readonly #clock: Clock;
   readonly #counters: Counters;
-  readonly #outbox: () => Outbox | undefined;
+  readonly #queue: () => WebhookQueue | undefined;
   /** The query that is under way: a database that hangs is not asked again by each scrape. */
   #counting: Promise<Backlog | undefined> | undefined;
 
-  constructor(host: StorageHost, clock: Clock, counters: Counters, outbox: () => Outbox | undefined) {
+  constructor(host: StorageHost, clock: Clock, counters: Counters, queue: () => WebhookQueue | undefined) {
     this.#host = host;
     this.#clock = clock;
     this.#counters = counters;
-    this.#outbox = outbox;
+    this.#queue = queue;
   }
 
   async take(): Promise<Snapshot> {
@@ -45,7 +45,7 @@ export class MetricsSnapshots {
 
   /** Undefined where the database does not answer soon: everything else has to be seen then. */
   async #backlog(): Promise<Backlog | undefined> {
-    this.#counting ??= this.#outbox()
+    this.#counting ??= this.#queue()
       ?.backlog()
       .catch(() => undefined)
       .finally(() => {

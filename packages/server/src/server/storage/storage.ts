@@ -20,8 +20,8 @@ import { Statistics, type StatisticsOptions } from "../../observers/statistics/s
 import { StatisticsStore } from "../../observers/statistics/store.ts";
 import { endpointOf } from "../../observers/telemetry/endpoints.ts";
 import type { Tracing } from "../../observers/telemetry/tracing.ts";
-import type { Outbox } from "../../observers/webhooks/outbox.ts";
 import { ReceiverReports } from "../../observers/webhooks/receiver-reports.ts";
+import type { WebhookQueue } from "../../observers/webhooks/webhook-queue.ts";
 import { nodeName } from "../cluster/node-name.ts";
 import { isSink } from "../implementations.ts";
 import { withinTime } from "../system/within-time.ts";
@@ -83,12 +83,12 @@ export class Storage {
       failed: (error, during) => host.failed(error, during),
     });
     this.#auditAppActs = auditAppActs(this.audit, clock);
-    const snapshots = new MetricsSnapshots(host, clock, this.counters, () => this.outbox);
+    const snapshots = new MetricsSnapshots(host, clock, this.counters, () => this.webhookQueue);
     this.metrics = new Metrics({
       snapshot: () => snapshots.take(),
       version,
       soketiNames: config.metrics.soketiNames,
-      sharesOutbox: config.database.url !== undefined,
+      sharesWebhookQueue: config.database.url !== undefined,
     });
     this.measurements = new Measurements({
       nodeName: nodeName(),
@@ -114,7 +114,7 @@ export class Storage {
     const { receivers, tracing } = this;
     this.#webhooks = new WebhookPipeline({ ...options, database, node, tracing, onOutcome, receivers });
     this.#retention = new RetentionJob({
-      rules: retentionRules(options, database, this.#webhooks.outbox, this.statistics),
+      rules: retentionRules(options, database, this.#webhooks.queue, this.statistics),
       wallMs: () => clock.wallMs(),
       failed: (error, during) => host.failed(error, during),
     });
@@ -164,8 +164,8 @@ export class Storage {
     return this.telemetry?.tracing;
   }
 
-  get outbox(): Outbox | undefined {
-    return this.#webhooks?.outbox;
+  get webhookQueue(): WebhookQueue | undefined {
+    return this.#webhooks?.queue;
   }
 
   /**
@@ -195,7 +195,7 @@ export class Storage {
     return [...counters, this.metrics.observe, this.#auditAppActs, ...measured, ...webhooks];
   }
 
-  /** Resolves when the outbox has what was observed. Never rejects. */
+  /** Resolves when the queue has what was observed. Never rejects. */
   readonly flushed = (): Promise<void> => this.#webhooks?.written ?? Promise.resolve();
 
   get #allCounters(): readonly Counters[] {
@@ -219,8 +219,8 @@ export class Storage {
   }
 
   /**
-   * Writes what is not yet written, and closes the database. What no receiver took yet stays in the outbox; it is tried once
-   * more where no other process has that outbox, be it the cluster's last node or a process that has it in its own memory.
+   * Writes what is not yet written, and closes the database. What no receiver took yet stays in the queue; it is tried once
+   * more where no other process has that queue, be it the cluster's last node or a process that has it in its own memory.
    */
   async close(isLast: boolean): Promise<void> {
     this.#startup?.stop();
@@ -249,7 +249,7 @@ export class Storage {
   }
 
   async #reportLost(): Promise<void> {
-    const waiting = this.#isPrivate ? ((await this.outbox?.backlog())?.waiting ?? 0) : 0;
+    const waiting = this.#isPrivate ? ((await this.webhookQueue?.backlog())?.waiting ?? 0) : 0;
     if (waiting === 0) return;
     const message = `${waiting} webhook events were not taken, and are lost: they waited in memory (database.url is not set)`;
     this.#options.host.failed(new Error(message), "sending the last webhooks");
@@ -282,11 +282,11 @@ function isTold({ webhooks, hooks }: App): boolean {
 function retentionRules(
   { config, clock }: StorageOptions,
   { query }: Database,
-  outbox: Outbox,
+  queue: WebhookQueue,
   statistics: StatisticsStore | undefined,
 ): RetentionRule[] {
   const rules: RetentionRule[] = [
-    { name: "dead letters", keepDays: config.webhooks.keepDays, forget: (before) => outbox.forget(before) },
+    { name: "dead letters", keepDays: config.webhooks.keepDays, forget: (before) => queue.forget(before) },
     { name: "audit", keepDays: config.audit.keepDays, forget: (before) => deleteAuditEntries(query, before) },
   ];
   if (statistics) {

@@ -1,4 +1,4 @@
-/** Webhooks from the event to the receiver: what is observed is written to the outbox, and sent from there. */
+/** Webhooks from the event to the receiver: what is observed is written to the queue, and sent from there. */
 
 import type { Config } from "../../config/schema/schema.ts";
 import type { Database } from "../../database/open.ts";
@@ -6,8 +6,8 @@ import type { App } from "../../domain/app.ts";
 import { isPublic } from "../../guards/ip.ts";
 import type { Tracing } from "../../observers/telemetry/tracing.ts";
 import { Delivery } from "../../observers/webhooks/delivery.ts";
-import { Outbox } from "../../observers/webhooks/outbox.ts";
 import type { ReceiverReports } from "../../observers/webhooks/receiver-reports.ts";
+import { WebhookQueue } from "../../observers/webhooks/webhook-queue.ts";
 import { Webhooks } from "../../observers/webhooks/webhooks.ts";
 import { hookSettings } from "../hook-settings.ts";
 import type { StorageOptions } from "./storage-options.ts";
@@ -29,7 +29,7 @@ export interface WebhookPipelineOptions extends StorageOptions {
 }
 
 export class WebhookPipeline {
-  readonly outbox: Outbox;
+  readonly queue: WebhookQueue;
   readonly #options: WebhookPipelineOptions;
   readonly #delivery: Delivery;
   readonly #webhooks: Webhooks;
@@ -42,9 +42,9 @@ export class WebhookPipeline {
     const failed = (error: unknown, during: string) => host.failed(error, during);
     const timeoutMs = timeoutS * 1000;
     this.#options = options;
-    this.outbox = new Outbox(database, node, timeoutMs * 2);
+    this.queue = new WebhookQueue(database, node, timeoutMs * 2);
     this.#delivery = new Delivery({
-      ...{ outbox: this.outbox, clock, timeoutMs, version, failed, onOutcome },
+      ...{ queue: this.queue, clock, timeoutMs, version, failed, onOutcome },
       apps: { byId: (id) => host.findApp(id), byKey: () => undefined },
       attempted: (attempt) => receivers.attempted(attempt),
       random: Math.random,
@@ -54,10 +54,10 @@ export class WebhookPipeline {
       ...(tracing && { trace: (...step) => tracing.webhook(...step) }),
     });
     this.#webhooks = new Webhooks({
-      ...{ outbox: this.outbox, delivery: this.#delivery, clock, failed },
+      ...{ queue: this.queue, delivery: this.#delivery, clock, failed },
       leaveDelayMs: leaveDelayS * 1000,
       isPresent: (app, event) => this.#isPresent(app, event.channel, event.user_id),
-      ...(isOutboxShared(config, options.given.engine) && {
+      ...(isQueueShared(config, options.given.engine) && {
         isAnotherNodeDraining: () => this.#isAnotherNodeDraining(),
       }),
     });
@@ -67,7 +67,7 @@ export class WebhookPipeline {
     return this.#webhooks.observe;
   }
 
-  /** Resolves when the outbox has what was observed. Never rejects. */
+  /** Resolves when the queue has what was observed. Never rejects. */
   get written(): Promise<void> {
     return this.#webhooks.written;
   }
@@ -105,7 +105,7 @@ export class WebhookPipeline {
   }
 }
 
-/** Whether other processes write into the same outbox. */
-function isOutboxShared({ engine, workers, database }: Config, givenEngine: unknown): boolean {
+/** Whether other processes write into the same queue. */
+function isQueueShared({ engine, workers, database }: Config, givenEngine: unknown): boolean {
   return database.url !== undefined && (engine !== "memory" || givenEngine !== undefined || workers > 1);
 }

@@ -21,7 +21,7 @@ import {
   type ReadQuestion,
   SESSIONS_TOPIC,
   type SendQuestion,
-} from "./relay-words.ts";
+} from "./relay-messages.ts";
 import { takeRequest } from "./request-rate.ts";
 import { isOfPage, type Session } from "./session.ts";
 import type { Sessions } from "./sessions.ts";

@@ -8,7 +8,7 @@ import { nodeNumber } from "../../hub/context.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { type Outcome, SESSION_GONE } from "./deliver.ts";
 import { HttpSocket } from "./http-socket.ts";
-import { type Batch, type Question, type ReadAnswer, SESSIONS_TOPIC } from "./relay-words.ts";
+import { type Batch, type Question, type ReadAnswer, SESSIONS_TOPIC } from "./relay-messages.ts";
 import type { Streams } from "./streams.ts";
 
 /** How long the owner may have nothing to report before it says so. */

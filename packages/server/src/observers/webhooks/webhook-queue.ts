@@ -11,7 +11,7 @@ import type { OutboxTable } from "../../database/schema.ts";
 import { transact } from "../../database/transact.ts";
 import { yieldToMessages } from "../../database/yield.ts";
 
-export interface OutboxMessage {
+export interface WebhookMessage {
   readonly app: string;
   readonly channel: string;
   readonly target: string;
@@ -56,7 +56,7 @@ const LOOKED = 500;
 /** Counting takes as long as there is to count: 15 ms for so many in SQLite. */
 const MOST_COUNTED = 100_000;
 
-export class Outbox {
+export class WebhookQueue {
   readonly #db: Database["query"];
   readonly #revision: Database["revision"];
   /** The database's when nothing waited in it. */
@@ -72,14 +72,14 @@ export class Outbox {
     this.#claimMs = claimMs;
   }
 
-  /** Everything that is done with the outbox it is handed happens, or nothing. */
-  transaction<T>(act: (outbox: Outbox) => Promise<T>): Promise<T> {
+  /** Everything that is done with the queue it is handed happens, or nothing. */
+  transaction<T>(act: (queue: WebhookQueue) => Promise<T>): Promise<T> {
     const within = (query: Database["query"]) =>
-      new Outbox({ query, revision: this.#revision }, this.#node, this.#claimMs);
+      new WebhookQueue({ query, revision: this.#revision }, this.#node, this.#claimMs);
     return transact(this.#db, (inside) => act(within(inside)));
   }
 
-  async write(messages: readonly OutboxMessage[], nowMs: number): Promise<void> {
+  async write(messages: readonly WebhookMessage[], nowMs: number): Promise<void> {
     for (const page of pagesOf(messages)) {
       const rows = page.map((message) => rowOf(message, nowMs));
       await this.#db.insertInto("fanfare_outbox").values(rows).execute();
@@ -166,7 +166,7 @@ export class Outbox {
   }
 
   /** The receiver's messages in order, all lanes together; none where the first is in somebody's hand or not due again. */
-  async queue(receiver: string, limit: number, nowMs: number): Promise<readonly ClaimedMessage[]> {
+  async messagesInOrder(receiver: string, limit: number, nowMs: number): Promise<readonly ClaimedMessage[]> {
     const due = this.#of(receiver).selectAll().where("turn_at", "<=", nowMs);
     const rows = await due.orderBy("turn_at").orderBy("id").limit(limit).execute();
     const blocked = rows.findIndex((row) => Number(row.due_at) > nowMs || Number(row.claimed_until) >= nowMs);
@@ -353,7 +353,7 @@ export class Outbox {
 }
 
 function rowOf(
-  { app, channel, target, event, delayMs, cancelKey }: OutboxMessage,
+  { app, channel, target, event, delayMs, cancelKey }: WebhookMessage,
   nowMs: number,
 ): Insertable<OutboxTable> {
   const turn = nowMs + delayMs;
@@ -368,8 +368,8 @@ function rowOf(
 }
 
 /** MySQL takes no question of more than 16 MB. */
-function pagesOf(messages: readonly OutboxMessage[]): readonly (readonly OutboxMessage[])[] {
-  const pages: OutboxMessage[][] = [];
+function pagesOf(messages: readonly WebhookMessage[]): readonly (readonly WebhookMessage[])[] {
+  const pages: WebhookMessage[][] = [];
   let room = 0;
   for (const message of messages) {
     const last = pages.at(-1);

@@ -1,6 +1,6 @@
 /** A few of many, each as likely to be among them as any other, whatever their number turns out to be. */
 
-export class Sample<T> {
+export class ReservoirSample<T> {
   readonly #size: number;
   readonly #random: () => number;
   #kept: { readonly at: number; readonly item: T }[] = [];
