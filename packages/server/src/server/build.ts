@@ -11,15 +11,15 @@ import { nativeProtocol } from "../protocols/native/codec.ts";
 import { pusherProtocol } from "../protocols/pusher/codec.ts";
 import { recoveringPusherProtocol } from "../protocols/pusher/recovery.ts";
 import { appBackends } from "./app-backends.ts";
-import { appDirectory } from "./app-directory.ts";
+import { buildListenOptions } from "./build-listen-options.ts";
 import { nodeName, portGroupOf } from "./cluster/node-name.ts";
 import { RoomMonitor } from "./cluster/room-monitor.ts";
+import { createAppDirectory } from "./create-app-directory.ts";
 import { Dashboard } from "./dashboard/dashboard.ts";
 import { guardsFor } from "./guards.ts";
 import { ClusterWatch } from "./lifecycle/cluster-watch.ts";
 import { DrainController, DrainState } from "./lifecycle/drain-controller.ts";
 import { Rebalancer } from "./lifecycle/rebalancer.ts";
-import { listenOptions } from "./listen-options.ts";
 import type { Dependencies, Parts } from "./parts.ts";
 import { OwnedSessions } from "./streams/owned-sessions.ts";
 import { Relay } from "./streams/relay.ts";
@@ -37,7 +37,7 @@ export function build(deps: Dependencies, engine: Engine): Parts {
   const portGroup = deps.sharesPort ? portGroupOf(process.ppid) : undefined;
   const node = { id: crypto.randomUUID(), name: nodeName() };
   const startedAtMs = Date.now();
-  const apps = appDirectory(deps, () => hub);
+  const apps = createAppDirectory(deps, () => hub);
   const lag = new EventLoopLag(clock);
   const memory = new MemoryMonitor({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
   const drainState = new DrainState(clock);
@@ -93,7 +93,7 @@ export function build(deps: Dependencies, engine: Engine): Parts {
   if (relay) new OwnedSessions(hub, sessions).start();
   const around = { nodeId: node.id, engine, startedAtMs, apps, hub, memory, room, lag, dashboard, drainState };
   const parts = { ...around, ipConnectionLimiter, slowConsumers, streams, sessions };
-  const listeners = new Listeners(listenOptions(deps, parts));
+  const listeners = new Listeners(buildListenOptions(deps, parts));
   const heldWrites = new HeldWrites(listeners, clock, config.fanout.holdMs);
   const { endpoints } = extensions;
   const drain: DrainController = new DrainController({

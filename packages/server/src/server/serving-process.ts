@@ -6,12 +6,12 @@ import type { Hub } from "../hub/hub.ts";
 import type { Outboxes } from "../outbox/outboxes.ts";
 import type { OutboxState } from "../outbox/reader.ts";
 import { build, frameObserverFor, hubLimits, ipLimiterOptions } from "./build.ts";
+import { buildListenOptions, readyState } from "./build-listen-options.ts";
 import { createEngine } from "./cluster/create-engine.ts";
 import { EngineHealthLog } from "./cluster/engine-health-log.ts";
 import { hookSettings } from "./hook-settings.ts";
 import type { ReadyState } from "./http/ready-route.ts";
 import { disconnectRejected } from "./lifecycle/reload.ts";
-import { listenOptions, readyState } from "./listen-options.ts";
 import type { Dependencies, Parts } from "./parts.ts";
 import { startOutboxes } from "./start-outboxes.ts";
 import type { MemoryMonitor } from "./system/memory-monitor.ts";
@@ -144,7 +144,7 @@ export class ServingProcess implements ServerProcess {
   async reload(deps: Dependencies): Promise<number> {
     const { config, extensions } = deps;
     const { hub, apps, backend, memory, listeners, heldWrites, drain, ipConnectionLimiter, sessions } = this.#parts;
-    const options = listenOptions(deps, this.#parts);
+    const options = buildListenOptions(deps, this.#parts);
     await this.#certificates?.reload(config.tls);
     drain.settings = config;
     this.#parts.rebalancer.settings = config.cluster;

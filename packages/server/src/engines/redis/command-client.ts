@@ -6,9 +6,9 @@
 import { RedisClient } from "bun";
 import { codeOf, messageOf } from "../../domain/thrown.ts";
 import { NoAnswerError } from "../shared/errors.ts";
+import { withConnectTimeout } from "./connect-timeout.ts";
 import { ReplyError } from "./errors.ts";
 import { type Address, addressText, isUnixSocket, type RedisSettings } from "./settings.ts";
-import { withinTime } from "./within-time.ts";
 
 /** Carries commands, in the order in which they were sent. */
 export interface CommandClient {
@@ -47,7 +47,7 @@ export async function openCommandClient(
         : new ReplyError(messageOf(error));
     });
   try {
-    return await withinTime(settings.connectTimeoutMs, at, async () => {
+    return await withConnectTimeout(settings.connectTimeoutMs, at, async () => {
       await client.connect();
       if (isUnixSocket(at) && settings.db > 0) await send("SELECT", [String(settings.db)]);
       // A wrong database is refused only to the first command.

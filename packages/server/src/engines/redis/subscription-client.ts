@@ -5,9 +5,9 @@
 
 import { Redis } from "ioredis";
 import { messageOf } from "../../domain/thrown.ts";
+import { withConnectTimeout } from "./connect-timeout.ts";
 import { singleConnectionOptions } from "./resolve-address.ts";
 import { type Address, addressText, type RedisSettings } from "./settings.ts";
-import { withinTime } from "./within-time.ts";
 
 export interface SubscriptionClient {
   /** The server at the other end: `host:port`. */
@@ -48,7 +48,7 @@ export async function openSubscriptionClient(
     why ??= error;
   });
   try {
-    await withinTime(connectTimeoutMs, at, async () => {
+    await withConnectTimeout(connectTimeoutMs, at, async () => {
       await redis.connect();
       await redis.ping();
     });

@@ -9,11 +9,11 @@ import { memoryEngine } from "../../engines/memory/engine.ts";
 import { workersEngine } from "../../engines/workers/engine.ts";
 import { WorkerHub } from "../../engines/workers/worker-hub.ts";
 import type { Hub } from "../../hub/hub.ts";
-import { appDirectory } from "../app-directory.ts";
 import { buildHub } from "../build.ts";
 import { answerShares } from "../cluster/cluster-shares.ts";
 import { createClusterEngine } from "../cluster/create-engine.ts";
 import { nodeName, portGroupOf } from "../cluster/node-name.ts";
+import { createAppDirectory } from "../create-app-directory.ts";
 import type { ReadyState } from "../http/ready-route.ts";
 import { isLastNode } from "../lifecycle/gradual-disconnect.ts";
 import type { Dependencies } from "../parts.ts";
@@ -91,7 +91,7 @@ export class Primary implements ServerProcess {
   private constructor(deps: Dependencies, engine: Engine | undefined, server: number) {
     const { config, clock, log } = deps;
     this.#config = config;
-    this.apps = appDirectory(deps, () => this.hub);
+    this.apps = createAppDirectory(deps, () => this.hub);
     if (!engine) {
       const failed = (error: unknown, during: string) => log.error({ err: error }, during);
       this.#workerHub = new WorkerHub({ engine: memoryEngine(clock), clock, failed });

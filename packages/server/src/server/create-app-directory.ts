@@ -7,7 +7,7 @@ import type { Hub } from "../hub/hub.ts";
 import { disconnectReason, disconnectRejected } from "./lifecycle/reload.ts";
 import type { Dependencies } from "./parts.ts";
 
-export function appDirectory({ config, clock, given }: Dependencies, hub: () => Hub): AppDirectory {
+export function createAppDirectory({ config, clock, given }: Dependencies, hub: () => Hub): AppDirectory {
   if (!given.apps) return new AppDirectory(config);
   const provided = new ProvidedApps({
     provider: given.apps,

@@ -31,7 +31,7 @@ import type { ListenersOptions } from "./websocket/listeners.ts";
 
 type ListenParts = Omit<Parts, "listeners" | "heldWrites" | "drain" | "backend" | "rebalancer" | "clusterWatch">;
 
-export function listenOptions(deps: Dependencies, parts: ListenParts): ListenersOptions {
+export function buildListenOptions(deps: Dependencies, parts: ListenParts): ListenersOptions {
   const { config, extensions } = deps;
   const { hub, apps, dashboard, drainState, ipConnectionLimiter, slowConsumers } = parts;
   const identify = callerResolver(config);
