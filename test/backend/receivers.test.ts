@@ -31,7 +31,7 @@ const RECEIVERS: Readonly<Record<string, (port: number) => { command: string[]; 
   FastAPI: (port) => {
     external("fastapi");
     external("uvicorn");
-    return { command: ["/usr/bin/python3", "-m", "uvicorn", "fastapi_hooks:app", "--port", String(port)], cwd: DOCS };
+    return { command: [external("python3"), "-m", "uvicorn", "fastapi_hooks:app", "--port", String(port)], cwd: DOCS };
   },
 };
 
