@@ -66,8 +66,10 @@ test("a user's page has the connections, lanes with how they ended, channels, in
   await shows(page, ".lanes", "left: 1000");
   const refusal = page.locator("tr.is-refused", { hasText: "private-x" });
   await refusal.locator(".type", { hasText: "refused" }).waitFor();
+  await refusal.getByText("No permission").waitFor();
   await shows(page, "table", client.id);
   await shows(page, "section[aria-labelledby=refused]", "1 lately");
+  await shows(page, "section[aria-labelledby=refused]", "No permission in private-x");
   await shows(page, "section[aria-labelledby=user-channels]", "orders");
   await shows(page, "section[aria-label=Info]", '"team": "navy"');
   const known = await shows(page, "section[aria-labelledby=signed-in-by]", "Token (JWT)");

@@ -3,6 +3,7 @@
 import type { FeedEntry, PersonDetail } from "fanfare/wire/admin";
 import { Card } from "../parts/card.tsx";
 import { Time, TypeMark } from "../parts/small.tsx";
+import { titleOf } from "../refusals.ts";
 import { to } from "../route.ts";
 
 const SHOWN_EVENTS = 50;
@@ -68,6 +69,9 @@ function EventRow({ entry }: { entry: FeedEntry }) {
   );
 }
 
-function wordsOf({ event, payload, why, address }: FeedEntry): string {
+/** Of a refusal in plain words; the whole of it is in the console. */
+function wordsOf(entry: FeedEntry): string {
+  const { type, event, payload, why, address } = entry;
+  if (type === "refused") return titleOf(entry);
   return [event, payload?.text ?? why ?? (address && `from ${address}`)].filter(Boolean).join(" ");
 }

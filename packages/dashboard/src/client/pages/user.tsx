@@ -16,6 +16,7 @@ import { PayloadView } from "../parts/payload.tsx";
 import { Avatar } from "../parts/person.tsx";
 import { Facts, Head, Mark, Since } from "../parts/small.tsx";
 import { Unlink } from "../parts/tag.tsx";
+import { titleOf } from "../refusals.ts";
 import { place, to } from "../route.ts";
 import { openSend } from "../send-dialog.tsx";
 import { may } from "../session.ts";
@@ -183,7 +184,11 @@ function Refusals({ person: { app, events, refused } }: { person: PersonDetail }
       <h2 id="refused">
         Refused <Mark tone="bad">{count(refused)} lately</Mark>
       </h2>
-      <p class="breakable">{why}</p>
+      <p>
+        <strong>{titleOf(latest)}</strong>
+        {latest.channel !== undefined && ` in ${latest.channel}`}
+      </p>
+      <p class="breakable soft">{why}</p>
       {signed && may("operate") && <a href={to("explain", { app, ...signed })}>Explain this signature</a>}
     </section>
   );
