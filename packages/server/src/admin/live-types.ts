@@ -84,8 +84,10 @@ export function nodeFits({ node }: FeedFilter, id: string): boolean {
 
 export function textFits({ text = [] }: FeedFilter, entry: FeedEntry): boolean {
   if (text.length === 0) return true;
-  const { channel, event, connection, user, address, code, why, payload } = entry;
-  const all = [channel, event, connection, user, address, code, why, payload?.text].join("\n").toLowerCase();
+  const { channel, event, connection, user, name, address, library, code, why, payload } = entry;
+  const all = [channel, event, connection, user, name, address, library, code, why, payload?.text]
+    .join("\n")
+    .toLowerCase();
   return text.every((wanted) => all.includes(wanted.toLowerCase()));
 }
 
@@ -206,11 +208,23 @@ export interface FeedEntry {
   readonly why?: string;
   /** The code of a refusal. */
   readonly code?: string;
+  /** What an event carried; of a refusal, what was sent. */
   readonly payload?: Payload;
   /** What was signed, where the signature was refused. */
   readonly signed?: Signed;
   /** When a connection that ended was opened. */
   readonly openedAtMs?: number;
+  /** What the user is called, by what is known of it. */
+  readonly name?: string;
+  /** What the connection is, as in a list of connections. */
+  readonly protocol?: string;
+  readonly transport?: string;
+  /** It came over TLS, as far as the server knows. */
+  readonly isEncrypted?: boolean;
+  readonly agent?: string;
+  readonly library?: string;
+  /** Of the handshake or of the call of the API, those that may be shown. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A question for the signature explainer, as far as it may be shown. */

@@ -6,6 +6,7 @@
 import { type App, isReserved } from "../domain/app.ts";
 import { isInternal } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
+import { nameIn } from "../domain/user-info.ts";
 import type { Hub } from "../hub/hub.ts";
 import { fieldsOf, numberOf, textOf } from "../hub/steer-act.ts";
 import type {
@@ -61,7 +62,6 @@ const PERSON = "look at person";
 const MOST_CONNECTIONS = 100;
 const MOST_CHANNELS = 500;
 const MOST_EVENTS = 100;
-const LONGEST_NAME = 100;
 
 export class People {
   readonly #options: PeopleOptions;
@@ -186,7 +186,7 @@ export class People {
       const { app, id, info, connections } = person;
       const { refused = 0, last } = wanted.get(keyOf(person)) ?? {};
       return {
-        ...{ app, id, ...nameIn(info), connections: connections.length, refused },
+        ...{ app, id, ...namedBy(info), connections: connections.length, refused },
         channels: channelsOfAll(connections).size,
         onlineSinceMs: Math.round(wallMsOf(hub.clock, openedFirst(connections))),
         ...(last && { last: shortOf(last) }),
@@ -209,7 +209,7 @@ export class People {
     const seen = [...connections, ...ended].map(({ openedAtMs }) => openedAtMs);
     if (happened[0]) seen.push(happened[0].atMs);
     return {
-      ...nameIn(info),
+      ...namedBy(info),
       ...(info !== undefined && info !== null && { info: redact(info) }),
       ...(identity && { identity }),
       ...{ connections, connectionCount: all.length, ended },
@@ -254,15 +254,15 @@ function channelsOfAll(connections: readonly Connection[]): ReadonlySet<string> 
 }
 
 function matches({ id, info, connections }: Person, search: string): boolean {
-  const { name = "" } = nameIn(info);
+  const { name = "" } = namedBy(info);
   const begins = (text: string) => text.toLowerCase().startsWith(search);
   if (begins(id) || begins(name) || name.split(/\s+/).some(begins)) return true;
   return connections.some((connection) => begins(connection.id) || begins(connection.address));
 }
 
-function nameIn(info: unknown): { readonly name?: string } {
-  const name = typeof info === "object" && info !== null && "name" in info ? info.name : undefined;
-  return typeof name === "string" && name !== "" ? { name: name.slice(0, LONGEST_NAME) } : {};
+function namedBy(info: unknown): { readonly name?: string } {
+  const name = nameIn(info);
+  return name === undefined ? {} : { name };
 }
 
 function together(before: PersonEntry | undefined, entry: PersonEntry): PersonEntry {

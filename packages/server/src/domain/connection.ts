@@ -214,6 +214,11 @@ export class Connection {
     if (this.#otherChannels) yield* this.#otherChannels.keys();
   }
 
+  /** As whom it is in one of them, the first of those that have members. */
+  get anyMember(): Membership {
+    return this.#member ?? this.#otherChannels?.values().find((member) => member !== undefined);
+  }
+
   /** Whether it is a member in one of them. */
   get isMember(): boolean {
     return this.#member !== undefined || (this.#otherChannels?.values().some((one) => one !== undefined) ?? false);

@@ -4,6 +4,7 @@ import type { App } from "./app.ts";
 import type { Connection } from "./connection.ts";
 import type { CommandError, Disconnect } from "./error.ts";
 import type { Command, EventPublication, Member, PurgeRange } from "./message.ts";
+import type { Frame } from "./transport.ts";
 
 export type HubEvent =
   | { readonly type: "opened"; readonly connection: Connection }
@@ -21,7 +22,13 @@ export type HubEvent =
   | { readonly type: "vacated"; readonly app: App; readonly channel: string }
   | { readonly type: "joined"; readonly app: App; readonly channel: string; readonly member: Member }
   | { readonly type: "left"; readonly app: App; readonly channel: string; readonly member: Pick<Member, "id"> }
-  | { readonly type: "published"; readonly app: App; readonly publication: EventPublication }
+  | {
+      readonly type: "published";
+      readonly app: App;
+      readonly publication: EventPublication;
+      /** Who published it by a call of the HTTP API. */
+      readonly caller?: ApiCaller;
+    }
   | { readonly type: "counted"; readonly app: App; readonly channel: string; readonly count: number }
   | { readonly type: "missed"; readonly app: App; readonly channel: string }
   /** So many events of the channel's history were forgotten on demand. */
@@ -50,10 +57,19 @@ export type HubEvent =
       readonly error: CommandError;
       /** What was refused, where it was a command at all. */
       readonly command?: Command;
+      /** What the client sent, where it was refused for that. */
+      readonly frame?: Frame;
     }
   | ApiRequestRejected
   /** Without an app where none was found. */
-  | { readonly type: "rejected"; readonly address: string; readonly why: Disconnect; readonly app?: App }
+  | {
+      readonly type: "rejected";
+      readonly address: string;
+      readonly why: Disconnect;
+      readonly app?: App;
+      /** What it is, where somebody would look at it. */
+      readonly client?: Pick<Connection, "agent" | "library"> & { readonly headers?: Readonly<Record<string, string>> };
+    }
   | { readonly type: "failed"; readonly error: unknown; readonly during: string; readonly connection?: Connection };
 
 /** A call of the HTTP API that was answered with an error, other than for a bug. */
@@ -69,6 +85,14 @@ export interface ApiRequestRejected {
   /** As far as it was read. */
   readonly body?: Uint8Array;
   readonly address: string;
+  readonly headers: Headers;
+}
+
+/** A call of the HTTP API, to be looked at while it is answered. */
+export interface ApiCaller {
+  readonly request: { readonly headers: Headers };
+  /** Looks the address up. */
+  readonly from: () => string;
 }
 
 /** What was done with connections, on all nodes. */

@@ -16,6 +16,14 @@ export function parseUserInfo(text: string | undefined): { readonly info: unknow
   return JSON.stringify(info) === text ? { info } : { info, infoText: text };
 }
 
+const LONGEST_NAME = 100;
+
+/** What most apps call it. Undefined where it says none. */
+export function nameIn(info: unknown): string | undefined {
+  const name = typeof info === "object" && info !== null && "name" in info ? info.name : undefined;
+  return typeof name === "string" && name !== "" ? name.slice(0, LONGEST_NAME) : undefined;
+}
+
 /** As JSON, in one line. */
 export function userInfoJson({ info, infoText }: UserInfo): string {
   return infoText ?? JSON.stringify(info) ?? "null";

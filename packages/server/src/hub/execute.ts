@@ -85,9 +85,9 @@ function execute(hub: Hub, connection: Connection, frame: Frame, nowMs: number):
         ? around(connection, command, (replaced) => carryOut(hub, connection, replaced, hub.clock.monotonicMs()))
         : carryOut(hub, connection, command, nowMs);
     if (!(turn instanceof Promise)) return undefined;
-    return turn.catch((error) => refuse(hub, connection, error, command));
+    return turn.catch((error) => refuse(hub, connection, error, command, frame));
   } catch (error) {
-    refuse(hub, connection, error, command);
+    refuse(hub, connection, error, command, frame);
     return undefined;
   }
 }
@@ -127,12 +127,13 @@ function perform(hub: Hub, connection: Connection, command: Command, nowMs: numb
 }
 
 /** The one place where what went wrong with a command becomes an answer, a disconnect, or a bug report. */
-function refuse(hub: Hub, connection: Connection, error: unknown, command: Command | undefined): void {
+function refuse(hub: Hub, connection: Connection, error: unknown, command: Command | undefined, frame?: Frame): void {
   if (error instanceof Disconnect) return hub.disconnect(connection, error);
   const known = error instanceof CommandError;
   if (!known) hub.observe({ type: "failed", error, during: `command ${command?.type ?? "decoding"}`, connection });
   const refusal = known ? error : new CommandError("internal", "Something went wrong on the server.");
   noteRefusal(connection, command, refusal);
-  hub.observe({ type: "refused", connection, error: refusal, ...(command && { command }) });
+  const asked = { ...(command && { command }), ...(frame !== undefined && { frame }) };
+  hub.observe({ type: "refused", connection, error: refusal, ...asked });
   hub.push(connection, { type: "refused", error: refusal, ...(command && { command }) });
 }

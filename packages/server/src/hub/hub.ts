@@ -31,7 +31,7 @@ import { ChannelMembership, type JoinOptions, type JoinReply } from "./membershi
 import { NodeBus } from "./node-bus.ts";
 import type { Deciders, HubLimits, HubOptions } from "./options.ts";
 import { PresenceRegistrar } from "./presence-registrar.ts";
-import { Publisher, type PublishTimes } from "./publisher.ts";
+import { Publisher, type PublishInfo } from "./publisher.ts";
 import { Quotas } from "./quotas.ts";
 import { observeChanges } from "./registry-changes.ts";
 import { Relocations } from "./relocations.ts";
@@ -303,9 +303,9 @@ export class Hub {
   // ---- publications
 
   /** Hands an event to the broker; resolves when the engine has it. With a key it does so once. */
-  publish(app: App, event: EventPublication, key?: string, times?: PublishTimes): Awaitable<Position | undefined> {
+  publish(app: App, event: EventPublication, key?: string, info?: PublishInfo): Awaitable<Position | undefined> {
     this.checkReserved(event.event, event.from !== undefined);
-    return this.#publisher.publish(app, event, key, times);
+    return this.#publisher.publish(app, event, key, info);
   }
 
   /** Throws where an event may not have the name. */

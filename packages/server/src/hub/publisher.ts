@@ -1,6 +1,7 @@
 /** An event on its way to the broker: past the guards, with what its channel keeps, and once where it has a key. */
 
 import type { App } from "../domain/app.ts";
+import type { ApiCaller } from "../domain/hub-event.ts";
 import type { EventPublication, Position } from "../domain/message.ts";
 import type { Awaitable, IdempotencyKey } from "../domain/ports.ts";
 import type { HubContext } from "./context.ts";
@@ -9,11 +10,13 @@ import type { IdempotencyKeys } from "./idempotency-keys.ts";
 
 type Published = Position | "repeated" | undefined;
 
-export interface PublishTimes {
+export interface PublishInfo {
   /** How long its key is remembered; five minutes where that is not said. */
   readonly ttlMs?: number | undefined;
   /** Given by those who have just looked at the clock. */
   readonly nowMs?: number;
+  /** The call of the HTTP API that asks for it. */
+  readonly caller?: ApiCaller;
 }
 
 export class Publisher {
@@ -32,24 +35,33 @@ export class Publisher {
     app: App,
     publication: EventPublication,
     key?: string,
-    times: PublishTimes = {},
+    info: PublishInfo = {},
   ): Awaitable<Position | undefined> {
-    const { ttlMs, nowMs } = times;
-    if (key === undefined) return this.#publish(app, publication, undefined, nowMs) as Awaitable<Position | undefined>;
-    return this.#keys.publish(publication, key, (once) => this.#publish(app, publication, once), ttlMs);
+    const { ttlMs, nowMs, caller } = info;
+    if (key === undefined) {
+      return this.#publish(app, publication, caller, undefined, nowMs) as Awaitable<Position | undefined>;
+    }
+    return this.#keys.publish(publication, key, (once) => this.#publish(app, publication, caller, once), ttlMs);
   }
 
   /** `repeated` where the engine has had one under that key. */
-  #publish(app: App, publication: EventPublication, once?: IdempotencyKey, nowMs?: number): Awaitable<Published> {
+  #publish(
+    app: App,
+    publication: EventPublication,
+    caller: ApiCaller | undefined,
+    once?: IdempotencyKey,
+    nowMs?: number,
+  ): Awaitable<Published> {
     const { clock, guardChain } = this.#context;
     const passed = guardChain.publication(publication);
-    if (!(passed instanceof Promise)) return this.#send(app, passed, once, nowMs ?? clock.monotonicMs());
-    return passed.then((late) => this.#send(app, late, once, clock.monotonicMs()));
+    if (!(passed instanceof Promise)) return this.#send(app, passed, caller, once, nowMs ?? clock.monotonicMs());
+    return passed.then((late) => this.#send(app, late, caller, once, clock.monotonicMs()));
   }
 
   #send(
     app: App,
     publication: EventPublication,
+    caller: ApiCaller | undefined,
     once: IdempotencyKey | undefined,
     nowMs: number,
   ): Awaitable<Published> {
@@ -61,17 +73,25 @@ export class Publisher {
       ? broker.publishOnce({ ...timed, key: once.key }, once, keep)
       : broker.publish(timed, keep);
     if (published instanceof Promise) {
-      return published.then((result) => this.#published(app, publication, result, nowMs));
+      return published.then((result) => this.#published(app, publication, caller, result, nowMs));
     }
     // Another look at the clock would take a tenth of the whole, so that of those that are done at once some are timed.
-    return this.#published(app, publication, published, timed === publication ? undefined : nowMs);
+    return this.#published(app, publication, caller, published, timed === publication ? undefined : nowMs);
   }
 
-  #published(app: App, publication: EventPublication, result: Published, sinceMs: number | undefined): Published {
+  #published(
+    app: App,
+    publication: EventPublication,
+    caller: ApiCaller | undefined,
+    result: Published,
+    sinceMs: number | undefined,
+  ): Published {
     if (result === "repeated") return result;
     const { clock, traffic } = this.#context;
     if (sinceMs !== undefined) traffic?.published(clock.monotonicMs() - sinceMs);
-    this.#context.observe({ type: "published", app, publication });
+    this.#context.observe(
+      caller ? { type: "published", app, publication, caller } : { type: "published", app, publication },
+    );
     return result;
   }
 }

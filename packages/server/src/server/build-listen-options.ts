@@ -58,7 +58,7 @@ export function buildListenOptions(deps: Dependencies, parts: ListenParts): List
   return { ...handshakes, streams: parts.streams, ...requestHandlers(deps, parts, handshakes) };
 }
 
-function admissionOptions({ config, clock }: Dependencies, { hub, apps }: ListenParts): AdmissionOptions {
+function admissionOptions({ config, clock }: Dependencies, { hub, apps, dashboard }: ListenParts): AdmissionOptions {
   const [pusher, recoveringPusher, native, ...further] = hub.protocols;
   if (!pusher || !recoveringPusher || !native) throw new Error("The hub has lost its protocols.");
   return {
@@ -73,6 +73,7 @@ function admissionOptions({ config, clock }: Dependencies, { hub, apps }: Listen
     path: config.path,
     strictProtocol: config.strictProtocol,
     newId: () => newConnectionId(hub.nodeBus.number),
+    wantsHeaders: dashboard.wantsHeaders,
     acquireQuota: (connection) => hub.quotas.acquireConnection(connection),
     failed: (error) => hub.observe({ type: "failed", error, during: "a WebSocket handshake" }),
   };

@@ -1,10 +1,13 @@
 /** What the dashboard shows of an event: first only its names, to see which filters match; then, if it is shown, all of it. */
 
 import type { FeedEntry, FeedNames } from "../../admin/api-types.ts";
+import type { Connection } from "../../domain/connection.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
 import { messageOf } from "../../domain/thrown.ts";
-import { redactPayload, redactReasonForFeed } from "./redacted-payload.ts";
+import { nameIn } from "../../domain/user-info.ts";
+import { redactFramePayload, redactPayload, redactReasonForFeed } from "./redacted-payload.ts";
 import { refusedSignature } from "./refused-signature.ts";
+import { keptHeaders, type ShownHeaders, shownHeaders } from "./shown-headers.ts";
 
 /** What became of webhook events, which the hub does not know of. */
 export interface WebhookOutcome {
@@ -21,14 +24,14 @@ export function feedEventOf(source: FeedSource): FeedNames | undefined {
   switch (source.type) {
     case "opened":
     case "closed": {
-      const { id, app, user } = source.connection;
+      const { id, app } = source.connection;
       const type = source.type === "opened" ? "connected" : "disconnected";
-      return { type, app: app.id, connection: id, user: user?.id };
+      return { type, app: app.id, connection: id, user: personOf(source.connection)?.id };
     }
     case "subscribed":
     case "unsubscribed": {
       const { connection, channel, type } = source;
-      return { type, app: connection.app.id, connection: connection.id, user: connection.user?.id, channel };
+      return { type, app: connection.app.id, connection: connection.id, user: personOf(connection)?.id, channel };
     }
     case "occupied":
     case "vacated":
@@ -52,8 +55,15 @@ export function feedEventOf(source: FeedSource): FeedNames | undefined {
       const event = command && "event" in command ? command.event : undefined;
       // It may be the name that was refused.
       const names = { channel: channel?.slice(0, LONGEST_NAME), event: event?.slice(0, LONGEST_NAME) };
-      const { id, app, user } = connection;
-      return { type: "refused", app: app.id, connection: id, user: user?.id, code: error.code, ...names };
+      const { id, app } = connection;
+      return {
+        type: "refused",
+        app: app.id,
+        connection: id,
+        user: personOf(connection)?.id,
+        code: error.code,
+        ...names,
+      };
     }
     case "api-refused":
       return { type: "refused", app: source.app?.id, code: source.error.code };
@@ -72,6 +82,35 @@ export function feedEventOf(source: FeedSource): FeedNames | undefined {
       return undefined;
   }
 }
+
+/** As whom it is signed in, or else in a presence channel. */
+function personOf({ user, anyMember }: Connection) {
+  return user ?? anyMember;
+}
+
+/** What is known of it only while it happens. To be called for what is kept or shown, and for nothing else. */
+export function seenNow(source: FeedSource): Seen {
+  switch (source.type) {
+    case "published":
+      if (!source.caller) return {};
+      return { address: source.caller.from(), headers: shownHeaders(source.caller.request.headers) };
+    case "api-refused":
+      return { headers: shownHeaders(source.headers) };
+    case "opened":
+    case "closed":
+    case "subscribed":
+    case "unsubscribed":
+    case "refused": {
+      const person = personOf(source.connection);
+      const name = nameIn(person?.info);
+      return name === undefined ? {} : { name };
+    }
+    default:
+      return {};
+  }
+}
+
+export type Seen = Pick<FeedEntry, "address" | "headers" | "name">;
 
 /** Everything there is to show of it, its payload up to so many characters. */
 export function feedEntryOf(
@@ -94,7 +133,7 @@ export function feedEntryOf(
   };
 }
 
-type More = Pick<FeedEntry, "address" | "why" | "payload" | "signed">;
+type More = Partial<Omit<FeedEntry, "id" | "type" | "atMs">>;
 
 /** Longest path of a call and longest name, in characters. */
 const LONGEST_PATH = 200;
@@ -103,32 +142,42 @@ const LONGEST_NAME = 300;
 function more(source: FeedSource, longest: number): More {
   switch (source.type) {
     case "opened":
-      return { address: source.connection.address };
+    case "subscribed":
+    case "unsubscribed":
+      return clientOf(source.connection);
     case "closed": {
       const { connection, code, why } = source;
       const reason = why ? `${why.code}: ${reasonOf(why)}` : "the client left";
-      return { address: connection.address, why: `${code} ${reason}` };
+      return { ...clientOf(connection), why: `${code} ${reason}` };
     }
-    case "joined":
-      return { payload: redactPayload(source.member.info, longest) };
+    case "joined": {
+      const name = nameIn(source.member.info);
+      return { payload: redactPayload(source.member.info, longest), ...(name !== undefined && { name }) };
+    }
     case "published":
       return { payload: redactPayload(source.publication.data, longest) };
     case "refused": {
-      const { error, command } = source;
+      const { connection, error, command, frame } = source;
       const why = `${command?.type ?? "a frame"}: ${reasonOf(error)}`;
-      return { why, ...refusedSignature(source, longest) };
+      const payload = frame === undefined ? {} : { payload: redactFramePayload(frame, longest) };
+      return { ...clientOf(connection), why, ...payload, ...refusedSignature(source, longest) };
     }
     case "api-refused": {
-      const { method, path, status, error, address } = source;
+      const { method, path, status, error, address, body } = source;
       const place = path.replace(/\?.*$/s, "").slice(0, LONGEST_PATH);
       return {
         address,
         why: `${method} ${place}: ${status} ${redactReasonForFeed(error.message)}`,
+        ...(body && { payload: redactPayload(new TextDecoder().decode(body), longest) }),
         ...refusedSignature(source, longest),
       };
     }
     case "rejected":
-      return { address: source.address, why: `${source.why.code}: ${reasonOf(source.why)}` };
+      return {
+        address: source.address,
+        why: `${source.why.code}: ${reasonOf(source.why)}`,
+        ...described(source.client),
+      };
     case "failed": {
       const { error, during } = source;
       return { why: `${during}: ${redactReasonForFeed(messageOf(error))}` };
@@ -138,6 +187,27 @@ function more(source: FeedSource, longest: number): More {
     default:
       return {};
   }
+}
+
+/** What is on the other side of it. */
+function clientOf(connection: Connection): More {
+  const { address, protocol, transport, isEncrypted, agent, library } = connection;
+  return {
+    ...{ address, protocol: protocol.name, isEncrypted, ...(transport !== "websocket" && { transport }) },
+    ...described({ agent, library, headers: keptHeaders(connection) }),
+  };
+}
+
+interface Client extends Partial<Pick<Connection, "agent" | "library">> {
+  readonly headers?: ShownHeaders | undefined;
+}
+
+function described({ agent, library, headers }: Client = {}): More {
+  return {
+    ...(agent !== undefined && { agent }),
+    ...(library !== undefined && { library }),
+    ...(headers && { headers }),
+  };
 }
 
 /** With what the app's back end answered, where it was asked. */

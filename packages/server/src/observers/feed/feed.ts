@@ -15,7 +15,7 @@ import {
 import { isReserved } from "../../domain/app.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
 import type { Clock, Observer } from "../../domain/ports.ts";
-import { type FeedSource, feedEntryOf, feedEventOf } from "./feed-event.ts";
+import { type FeedSource, feedEntryOf, feedEventOf, type Seen, seenNow } from "./feed-event.ts";
 import { RecentEntries } from "./recent-entries.ts";
 import { LONGEST_SHOWN } from "./redacted-payload.ts";
 import { ReservoirSample } from "./reservoir-sample.ts";
@@ -48,6 +48,7 @@ interface Noted {
   readonly event: FeedNames;
   readonly source: FeedSource;
   readonly atMs: number;
+  readonly seen: Seen;
   readonly openedAtMs?: number;
 }
 
@@ -75,6 +76,10 @@ export class Feed {
   webhookOutcome(app: string, outcome: string, count: number): void {
     this.#note({ type: "webhook", app, outcome, count });
   }
+
+  /** Whether anybody would look at the headers of a handshake that comes now. */
+  readonly wantsHeaders = (): boolean =>
+    this.#isWatched || (this.#recent.takes({ type: "opened" }) && this.#options.keepsRecent());
 
   /** To be called once a second. */
   tick(): void {
@@ -120,11 +125,23 @@ export class Feed {
     const event = feedEventOf(source);
     // The dashboard's own events would report themselves for ever.
     if (!event || (event.app !== undefined && isReserved({ id: event.app }))) return;
+    let noted: Noted | undefined;
+    if (isKept) {
+      noted = this.#noteOf(event, source);
+      this.#recent.add(source, entryOf(noted, LEAST_SHOWN));
+    }
+    for (const { filter, sample } of this.#windows.values()) {
+      if (!namesFit(filter, event)) continue;
+      noted ??= this.#noteOf(event, source);
+      sample.add(noted);
+    }
+  }
+
+  #noteOf(event: FeedNames, source: FeedSource): Noted {
     const { node, clock } = this.#options;
     const atMs = clock.wallMs();
-    const noted = { id: `${node}-${++this.#noted}`, event, source, atMs, ...this.#openedAt(source, atMs) };
-    if (isKept) this.#recent.add(source, entryOf(noted, LEAST_SHOWN));
-    for (const { filter, sample } of this.#windows.values()) if (namesFit(filter, event)) sample.add(noted);
+    const id = `${node}-${++this.#noted}`;
+    return { id, event, source, atMs, seen: seenNow(source), ...this.#openedAt(source, atMs) };
   }
 
   #openedAt(source: FeedSource, nowMs: number): Pick<Noted, "openedAtMs"> {
@@ -146,7 +163,7 @@ export class Feed {
           tooMany++;
           continue;
         }
-        room -= (entry.payload?.text.length ?? 0) + (entry.signed ? JSON.stringify(entry.signed).length : 0);
+        room -= charactersOf(entry);
         entries.push(entry);
       }
       if (entries.length + leftOut > 0) send(channel, { node, entries, leftOut: leftOut + tooMany });
@@ -154,7 +171,13 @@ export class Feed {
   }
 }
 
-function entryOf({ event, source, id, atMs, openedAtMs }: Noted, longest: number): FeedEntry {
-  const entry = feedEntryOf(event, source, id, atMs, longest);
+function entryOf({ event, source, id, atMs, seen, openedAtMs }: Noted, longest: number): FeedEntry {
+  const entry = { ...feedEntryOf(event, source, id, atMs, longest), ...seen };
   return openedAtMs === undefined ? entry : { ...entry, openedAtMs };
+}
+
+/** Of what may be long in it. */
+function charactersOf({ payload, signed, headers }: FeedEntry): number {
+  const lengthOf = (value: object | undefined) => (value ? JSON.stringify(value).length : 0);
+  return (payload?.text.length ?? 0) + lengthOf(signed) + lengthOf(headers);
 }

@@ -6,7 +6,7 @@
 import { type FeedEntry, type FeedFilter, namesFit, textFits } from "../../admin/api-types.ts";
 import type { FeedSource } from "./feed-event.ts";
 
-/** About 1 KB each at the most. */
+/** About 2 KB each at the most. */
 const KEPT = 1_000;
 /** One console is given so many of each node. */
 const MOST_AT_ONCE = 200;
@@ -22,7 +22,7 @@ export class RecentEntries {
   #left = { ...A_SECOND };
 
   /** Whether one of that kind is kept now. To be asked before anything is made of it. */
-  takes({ type }: FeedSource): boolean {
+  takes({ type }: Pick<FeedSource, "type">): boolean {
     return this.#left[shareOf(type)] > 0;
   }
 

@@ -83,15 +83,18 @@ class VerifiedCall implements ApiCall {
   readonly app: App;
   readonly hub: Hub;
   readonly request: Request;
+  readonly caller: IncomingApiRequest;
   readonly body: Uint8Array;
   readonly jsonDepth: number;
   readonly nodes: ApiCall["nodes"];
   readonly url: URL;
 
-  constructor({ hub, jsonDepth, nodes }: ApiOptions, { request, url }: IncomingApiRequest, app: App, body: Uint8Array) {
+  constructor({ hub, jsonDepth, nodes }: ApiOptions, incoming: IncomingApiRequest, app: App, body: Uint8Array) {
+    const { request, url } = incoming;
     this.app = app;
     this.hub = hub;
     this.request = request;
+    this.caller = incoming;
     this.body = body;
     this.jsonDepth = jsonDepth;
     this.nodes = nodes;

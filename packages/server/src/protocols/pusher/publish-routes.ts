@@ -165,7 +165,10 @@ export async function triggerOld(call: ApiCall, channel = ""): Promise<Response>
 }
 
 /** Checks everything before it sends anything, so that a bad batch has no half. Answers the position of each that has one. */
-function publish({ app, hub }: ApiCall, outgoing: readonly Outgoing[]): Awaitable<readonly (Position | undefined)[]> {
+function publish(
+  { app, hub, caller }: ApiCall,
+  outgoing: readonly Outgoing[],
+): Awaitable<readonly (Position | undefined)[]> {
   for (const { channel, event, data, key } of outgoing) {
     checkChannelName(app, channel);
     checkEventName(app, event);
@@ -173,9 +176,10 @@ function publish({ app, hub }: ApiCall, outgoing: readonly Outgoing[]): Awaitabl
     hub.checkReserved(event, false);
     if (typeof key === "string") checkIdempotencyKey(key);
   }
+  const info = { caller };
   const sent = outgoing.map(({ event, data, channel, except, key }) => {
     const plain: EventPublication = { type: "event", app: app.id, channel, event, data };
-    return hub.publish(app, except ? { ...plain, except: [except] } : plain, key ?? undefined);
+    return hub.publish(app, except ? { ...plain, except: [except] } : plain, key ?? undefined, info);
   });
   return areThere(sent) ? sent : Promise.all(sent);
 }

@@ -3,6 +3,7 @@
 import type * as z from "zod/mini";
 import type { App } from "../../domain/app.ts";
 import { CommandError } from "../../domain/error.ts";
+import type { ApiCaller } from "../../domain/hub-event.ts";
 import { isDeeperThan } from "../../domain/json-text.ts";
 import { readShape } from "../../http/read-shape.ts";
 import type { Hub } from "../../hub/hub.ts";
@@ -12,6 +13,7 @@ export interface ApiCall {
   readonly app: App;
   readonly hub: Hub;
   readonly request: Request;
+  readonly caller: ApiCaller;
   readonly query: URLSearchParams;
   readonly body: Uint8Array;
   readonly jsonDepth: number;

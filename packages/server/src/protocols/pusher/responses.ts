@@ -31,9 +31,9 @@ export function apiErrorResponse(
   error: unknown,
 ): Response {
   if (isKnownError(error)) {
-    const { method } = request;
+    const { method, headers } = request;
     const path = url.pathname + url.search;
-    const known = { ...(app && { app }), ...(body && { body }) };
+    const known = { headers, ...(app && { app }), ...(body && { body }) };
     hub.observe({ type: "api-refused", error, status: statusOf(error), method, path, address: from(), ...known });
   } else {
     hub.observe({ type: "failed", error, during: "an HTTP API request" });

@@ -106,6 +106,9 @@ export class Dashboard {
     this.#live.observe(event);
   };
 
+  /** Whether anybody would look at the headers of a handshake. */
+  readonly wantsHeaders = (): boolean => this.#feed.wantsHeaders();
+
   /** Comes first: a dashboard's frames concern no other guard. */
   readonly guard: Guard = {
     command: (connection, command) => this.#live.guard.command?.(connection, command),

@@ -3,11 +3,13 @@
 import type { App } from "../../domain/app.ts";
 import { Connection, type Transport } from "../../domain/connection.ts";
 import { CommandError, Disconnect } from "../../domain/error.ts";
+import type { HubEvent } from "../../domain/hub-event.ts";
 import type { User } from "../../domain/message.ts";
 import type { AppStore, Awaitable, Clock, Guard } from "../../domain/ports.ts";
 import type { Protocol } from "../../domain/transport.ts";
 import { Query } from "../../http/query.ts";
 import { andThen } from "../../hub/awaitable.ts";
+import { keepHeaders, sharedHeaders } from "../../observers/feed/shown-headers.ts";
 import type { Caller } from "../http/caller.ts";
 
 /** With the user that a guard authenticated. */
@@ -23,6 +25,8 @@ export interface RejectedClient {
   readonly reason: Disconnect;
   /** The app it asked for, where this server has it. */
   readonly app?: App;
+  /** What it is, where somebody would look at it. */
+  readonly client?: Extract<HubEvent, { type: "rejected" }>["client"];
 }
 
 export interface AdmissionOptions {
@@ -42,6 +46,8 @@ export interface AdmissionOptions {
   readonly newId: () => string;
   /** Counts the client for the app's limit, in the whole cluster. Throws Disconnect where the app is full. */
   readonly acquireQuota: (connection: Connection) => Awaitable<void>;
+  /** Whether anybody would look at the headers of this handshake. */
+  readonly wantsHeaders: () => boolean;
   /** Reports what should not happen: the client learns only that something did. */
   readonly failed: (error: unknown) => void;
 }
@@ -78,10 +84,16 @@ function read(url: URL): Asked {
 
 /** Never throws or rejects. At once where nobody has to be waited for, which saves a handshake several promises. */
 export function admit(options: AdmissionOptions, asked: AdmissionRequest): Awaitable<AdmittedClient | RejectedClient> {
-  const { caller } = asked;
+  const { request, caller } = asked;
   const address = read(asked.url);
   let app: App | undefined;
-  const reject = (error: unknown) => ({ ...rejection(options, address, caller, error), ...(app && { app }) });
+  const reject = (error: unknown) => {
+    const rejected = { ...rejection(options, address, caller, error), ...(app && { app }) };
+    if (!options.wantsHeaders()) return rejected;
+    const client: Client = { agent: undefined, library: undefined };
+    describeClient(client, request, address.query);
+    return { ...rejected, client: { ...client, headers: sharedHeaders(request.headers) } };
+  };
   try {
     const key = address.pusherKey ?? address.query.get("app") ?? options.defaultKey;
     const admitted = andThen(options.apps.byKey(key), (found) => {
@@ -108,6 +120,7 @@ function admitTo(
   if (transport) connection.transport = transport;
   connection.isEncrypted = caller.isEncrypted;
   describeClient(connection, request, query);
+  if (options.wantsHeaders()) keepHeaders(connection, request.headers);
   if (version !== undefined && version < FIRST_WITH_PINGS) connection.answersPings = false;
   return andThen(runGuards(options.guards, request, connection), (user) => {
     if (!user && protocol === options.native && query.get("auth") === "frame") {
@@ -172,11 +185,13 @@ const known = new Map<string, string>();
 const MOST_KNOWN = 500;
 const LONGEST_TEXT = 256;
 
-function describeClient(connection: Connection, { headers }: Request, query: Query): void {
+type Client = Pick<Connection, "agent" | "library">;
+
+function describeClient(client: Client, { headers }: Request, query: Query): void {
   const agent = headers.get("user-agent");
-  if (agent) connection.agent = shared(agent);
+  if (agent) client.agent = shared(agent);
   const library = query.get("client");
-  if (library) connection.library = shared(`pusher-${library} ${query.get("version") ?? ""}`.trim());
+  if (library) client.library = shared(`pusher-${library} ${query.get("version") ?? ""}`.trim());
 }
 
 function shared(text: string): string {

@@ -80,9 +80,9 @@ export function openSocket(
 function reject(
   hub: Hub,
   ws: Pick<Socket, "send" | "close">,
-  { protocol, address, reason: why, app }: RejectedClient,
+  { protocol, address, reason: why, app, client }: RejectedClient,
 ): void {
-  hub.observe({ type: "rejected", address, why, ...(app && { app }) });
+  hub.observe({ type: "rejected", address, why, ...(app && { app }), ...(client && { client }) });
   const { frame, code, reason } = protocol.encodeClose(why);
   if (frame !== undefined) ws.send(frame);
   ws.close(code, reason);
