@@ -439,6 +439,8 @@ describe("webhooks", () => {
     expect(once).toMatchObject({ app: "app", waiting: 0, failed: 1, taken: 0, lastStatus: 500, isResting: false });
     expect(once?.perMinute).toBe((once?.attempts ?? 0) / 5);
     expect(once?.p95Ms).toBeLessThan(10_000);
+    expect([once?.lately.length, once?.lately.at(-1)]).toEqual([24, [0, once?.attempts ?? 0]]);
+    expect(Date.now() - (once?.failingSinceMs ?? 0)).toBeLessThan(60_000);
     isUp = true;
     const replay = async (which: object) => (await otto.post("api/webhooks/replay", which)).body;
     expect(await replay({ app: "another" })).toEqual({ count: 0 });
@@ -448,11 +450,13 @@ describe("webhooks", () => {
     await eventually(async () => {
       const { receivers } = (await otto.ask<Webhooks>("api/webhooks")).body;
       expect(receivers).toMatchObject([{ waiting: 0, failed: 0, taken: 1, lastStatus: 200 }]);
+      expect([receivers[0]?.lately.at(-1)?.[0], receivers[0]?.failingSinceMs]).toEqual([1, undefined]);
     });
     await receiver.stop(true);
   }, 30_000);
 
   test("and hooks are told of by receiver, of all nodes together", async () => {
+    const nothing = new Array(23).fill([0, 0]);
     const redis = await startRedis();
     const backEnd = startBackEnd({ subscribe: () => Response.json({}), disconnect: () => new Response() });
     const hooks = { url: backEnd.url, subscribe: true, disconnect: true };
@@ -476,7 +480,7 @@ describe("webhooks", () => {
         expect(body.nodesMissing).toBe(0);
         expect(body.receivers).toMatchObject([
           { target: `${new URL(backEnd.url).origin}/******`, attempts: 0, taken: 0, perMinute: 0, isResting: false },
-          { target: "hook:subscribe", attempts: 2, taken: 2, perMinute: 0.4 },
+          { target: "hook:subscribe", attempts: 2, taken: 2, perMinute: 0.4, lately: [...nothing, [2, 0]] },
           { target: "hook:disconnect", attempts: 2, taken: 2, lastStatus: 200 },
         ]);
         expect(body.receivers[0]?.p95Ms).toBeUndefined();

@@ -246,6 +246,10 @@ export interface WebhookReceiver {
   readonly lastAtMs?: number;
   /** Absent where there was no answer; of hooks there is none. */
   readonly lastStatus?: number;
+  /** Since when every request failed, as far as the last hour goes; absent where the last one succeeded. */
+  readonly failingSinceMs?: number;
+  /** How many succeeded and how many failed, in each of 24 parts of the last hour, oldest first. Empty where none was made. */
+  readonly lately: readonly (readonly [taken: number, failed: number])[];
   /** A node does not ask it for a while, since it failed too often. */
   readonly isResting: boolean;
 }

@@ -73,6 +73,8 @@ function together(reports: readonly ReceiverReport[]): Omit<WebhookReceiver, "ap
     ...(p95Ms !== undefined && { p95Ms }),
     ...(last?.lastAtMs !== undefined && { lastAtMs: last.lastAtMs }),
     ...(last?.lastStatus !== undefined && { lastStatus: last.lastStatus }),
+    ...failing(reports, last),
+    lately: addUp(reports.map(({ lately }) => lately)),
     isResting: reports.some(({ isResting }) => isResting),
   };
 }
@@ -86,4 +88,16 @@ function quantileOf(durations: ReceiverReport["durations"], part: number): numbe
     if (counted >= wanted) return longestOf(durationClass);
   }
   return undefined;
+}
+
+/** The node that asked it last knows whether it is well; the others, since when it is not. */
+function failing(reports: readonly ReceiverReport[], last: ReceiverReport | undefined): { failingSinceMs?: number } {
+  if (last?.failingSinceMs === undefined) return {};
+  return { failingSinceMs: Math.min(...reports.flatMap(({ failingSinceMs }) => failingSinceMs ?? [])) };
+}
+
+function addUp(all: readonly ReceiverReport["lately"][]): WebhookReceiver["lately"] {
+  const parts = Math.max(0, ...all.map(({ length }) => length));
+  const sum = (at: number, of: 0 | 1) => all.reduce((total, lately) => total + (lately[at]?.[of] ?? 0), 0);
+  return Array.from({ length: parts }, (_, at) => [sum(at, 0), sum(at, 1)] as const);
 }

@@ -12,6 +12,10 @@ export interface ReceiverReport {
   readonly durations: readonly (readonly [durationClass: number, count: number])[];
   readonly lastAtMs?: number;
   readonly lastStatus?: number;
+  /** Since when every attempt failed; absent where the last one was taken. */
+  readonly failingSinceMs?: number;
+  /** How many were taken and how many failed, in each of the parts of the last hour, oldest first. */
+  readonly lately: readonly (readonly [taken: number, failed: number])[];
   /** It is not asked for a while, since it failed too often. */
   readonly isResting: boolean;
 }

@@ -26,6 +26,8 @@ const MOST_ATTEMPTS = 200;
 const MOST_RECEIVERS = 200;
 const KEPT_MS = 3_600_000;
 const RATE_MS = 300_000;
+/** The last hour is told in so many parts. */
+const PARTS = 24;
 
 export class ReceiverReports {
   readonly #wallMs: () => number;
@@ -51,10 +53,13 @@ export class ReceiverReports {
     return Array.from(this.#receivers.values(), ({ app, target, attempts: all, isResting }) => {
       const attempts = all.filter(({ atMs }) => atMs >= nowMs - KEPT_MS);
       const last = attempts.at(-1);
+      const failingSinceMs = attempts[attempts.findLastIndex(({ isTaken }) => isTaken) + 1]?.atMs;
       return {
         ...{ app, target, isResting, attempts: attempts.length, perMinute: perMinute(attempts, nowMs) },
         taken: attempts.filter(({ isTaken }) => isTaken).length,
         durations: durationsOf(attempts),
+        lately: lately(attempts, nowMs),
+        ...(failingSinceMs !== undefined && { failingSinceMs }),
         ...(last && { lastAtMs: last.atMs }),
         ...(last?.status !== undefined && { lastStatus: last.status }),
       };
@@ -76,6 +81,15 @@ function durationsOf(attempts: readonly Attempt[]): ReceiverReport["durations"] 
   const counts = new Map<number, number>();
   for (const { tookMs } of attempts) counts.set(durationClass(tookMs), (counts.get(durationClass(tookMs)) ?? 0) + 1);
   return [...counts];
+}
+
+function lately(attempts: Receiver["attempts"], nowMs: number): ReceiverReport["lately"] {
+  const parts = Array.from({ length: PARTS }, (): [number, number] => [0, 0]);
+  for (const { atMs, isTaken } of attempts) {
+    const part = parts[Math.min(PARTS - 1, Math.floor(((atMs - (nowMs - KEPT_MS)) / KEPT_MS) * PARTS))];
+    if (part) part[isTaken ? 0 : 1]++;
+  }
+  return parts;
 }
 
 /** Where more are remembered than the time has, over as long as they took. */
