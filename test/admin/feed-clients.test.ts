@@ -37,6 +37,8 @@ test("a refusal names the person, the client and what it sent, and shows no secr
   expect(refused.payload?.text).toContain('"event":"pusher:subscribe"');
   expect(refused.payload?.text).toContain('"channel":"private-orders"');
   expect(JSON.stringify([refused.payload, refused.headers])).not.toMatch(/hush-hush|0{64}|cookie/i);
+  client.send("client-typing", {}, "presence-room");
+  expect(await told(live, "client_event")).toMatchObject({ user: "42", name: "Mara Lindqvist" });
   expect(await told(live, "subscribed")).toMatchObject({ name: "Mara Lindqvist", library: "pusher-js 8.4.0" });
 });
 

@@ -81,7 +81,8 @@ export interface Services {
   readonly receivers: Receivers;
   readonly redact: Redact;
   /** Compares a signature with the right one. */
-  readonly explain: (app: App, others: readonly App[], question: Question) => Explanation;
+  /** `nearby` are channels that may have been signed in place of the one that is asked for. */
+  readonly explain: (app: App, others: readonly App[], question: Question, nearby: readonly string[]) => Explanation;
   /** Has connections spread evenly over the nodes. */
   readonly rebalance: () => Promise<Rebalanced>;
   /** Whether nodes can be drained one by one. */

@@ -221,6 +221,18 @@ describe("user data", () => {
   });
 });
 
+test.each([
+  ["private-orders.8814", [], "with two digits of its name swapped"],
+  ["private-chat.7", ["private-chat.7"], "that the connection is in"],
+])("a signature for %s is recognised: a channel %s", (signed, nearby) => {
+  const auth = `${key}:${hex(`1234.1234:${signed}`)}`;
+  const question = { app, others, socketId: "1234.1234", channel: "private-orders.8841", auth, nearby };
+  const { verdict } = explainChannel(question);
+  expect(verdict?.signedText).toBe(`1234.1234:${signed}`);
+  const says = `the channel was signed as ${signed}: sign the name that the client subscribes to`;
+  expect(verdict?.findings).toEqual([{ part: "channel", says }]);
+});
+
 describe("what is worth a note", () => {
   test.each([
     ["news", undefined, "This channel is public: it needs no signature."],

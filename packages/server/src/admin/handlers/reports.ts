@@ -100,6 +100,8 @@ export const explain: Handler = (call): Explanation => {
   const question: Question = inputOf(call, QuestionSchema);
   const app = appOf(call);
   const others = call.services.apps().filter(({ id }) => id !== app.id);
-  const { signature, ...rest } = call.services.explain(app, others, question);
+  const asker = question.type === "channel" ? call.services.hub.connection(app, question.socketId) : undefined;
+  const nearby = asker ? [...asker.channels()] : [];
+  const { signature, ...rest } = call.services.explain(app, others, question, nearby);
   return hasRole(call.principal, "admin") && signature !== undefined ? { signature, ...rest } : rest;
 };

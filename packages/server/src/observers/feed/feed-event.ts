@@ -1,6 +1,7 @@
 /** What the dashboard shows of an event: first only its names, to see which filters match; then, if it is shown, all of it. */
 
 import type { FeedEntry, FeedNames } from "../../admin/api-types.ts";
+import type { App } from "../../domain/app.ts";
 import type { Connection } from "../../domain/connection.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
 import { messageOf } from "../../domain/thrown.ts";
@@ -89,26 +90,34 @@ function personOf({ user, anyMember }: Connection) {
 }
 
 /** What is known of it only while it happens. To be called for what is kept or shown, and for nothing else. */
-export function seenNow(source: FeedSource): Seen {
+export function seenNow(source: FeedSource, connectionOf: ConnectionOf): Seen {
   switch (source.type) {
-    case "published":
+    case "published": {
+      const { from } = source.publication;
+      if (from) return namedBy(connectionOf(source.app, from.connection));
       if (!source.caller) return {};
       return { address: source.caller.from(), headers: shownHeaders(source.caller.request.headers) };
+    }
     case "api-refused":
       return { headers: shownHeaders(source.headers) };
     case "opened":
     case "closed":
     case "subscribed":
     case "unsubscribed":
-    case "refused": {
-      const person = personOf(source.connection);
-      const name = nameIn(person?.info);
-      return name === undefined ? {} : { name };
-    }
+    case "refused":
+      return namedBy(source.connection);
     default:
       return {};
   }
 }
+
+function namedBy(connection: Connection | undefined): Seen {
+  const name = nameIn(connection && personOf(connection)?.info);
+  return name === undefined ? {} : { name };
+}
+
+/** The one of that id, if this node has it. */
+export type ConnectionOf = (app: Pick<App, "id">, id: string) => Connection | undefined;
 
 export type Seen = Pick<FeedEntry, "address" | "headers" | "name">;
 

@@ -15,7 +15,7 @@ import {
 import { isReserved } from "../../domain/app.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
 import type { Clock, Observer } from "../../domain/ports.ts";
-import { type FeedSource, feedEntryOf, feedEventOf, type Seen, seenNow } from "./feed-event.ts";
+import { type ConnectionOf, type FeedSource, feedEntryOf, feedEventOf, type Seen, seenNow } from "./feed-event.ts";
 import { RecentEntries } from "./recent-entries.ts";
 import { LONGEST_SHOWN } from "./redacted-payload.ts";
 import { ReservoirSample } from "./reservoir-sample.ts";
@@ -25,6 +25,7 @@ export interface FeedOptions {
   /** This node's id. */
   readonly node: string;
   readonly random: () => number;
+  readonly connectionOf: ConnectionOf;
   /** Whether what happens is kept for those who come later. */
   readonly keepsRecent: () => boolean;
   /** Sends a batch to those who watch by that filter, wherever they are. May not throw. */
@@ -138,10 +139,10 @@ export class Feed {
   }
 
   #noteOf(event: FeedNames, source: FeedSource): Noted {
-    const { node, clock } = this.#options;
+    const { node, clock, connectionOf } = this.#options;
     const atMs = clock.wallMs();
     const id = `${node}-${++this.#noted}`;
-    return { id, event, source, atMs, seen: seenNow(source), ...this.#openedAt(source, atMs) };
+    return { id, event, source, atMs, seen: seenNow(source, connectionOf), ...this.#openedAt(source, atMs) };
   }
 
   #openedAt(source: FeedSource, nowMs: number): Pick<Noted, "openedAtMs"> {

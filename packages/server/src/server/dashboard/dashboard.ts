@@ -84,6 +84,7 @@ export class Dashboard {
       clock,
       node: node.id,
       random: Math.random,
+      connectionOf: (app, id) => hub.connection(app, id),
       keepsRecent: () => this.#settings?.enabled === true && this.#settings.recentEvents,
       send: (channel, batch) => this.#live.send(channel, "feed", batch),
     });

@@ -129,14 +129,15 @@ async function withDatabaseErrors<T>(act: () => Promise<T>, failed: Failed): Pro
   }
 }
 
-type Explain = (app: App, others: readonly App[], question: Question) => Explanation;
+/** `nearby` are channels that may have been signed in place of the one that is asked for. */
+type Explain = (app: App, others: readonly App[], question: Question, nearby: readonly string[]) => Explanation;
 
 /** By the very code that checks signatures. */
 export function signatureExplainer({ path: prefix, signatureWindowS: windowS }: Config, clock: Clock): Explain {
-  return (app, others, question) => {
+  return (app, others, question, nearby) => {
     switch (question.type) {
       case "channel":
-        return explainChannel({ app, others, ...question });
+        return explainChannel({ app, others, nearby, ...question });
       case "user":
         return explainUser({ app, others, ...question });
       case "request": {

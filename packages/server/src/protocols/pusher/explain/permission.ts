@@ -21,10 +21,25 @@ export interface ChannelQuestion {
   readonly channelData?: string;
   /** `KEY:HEX`, as the client sends it. */
   readonly auth?: string;
+  /** Channels that may have been signed by mistake, such as those the connection is in. */
+  readonly nearby?: readonly string[];
 }
 
 export interface UserQuestion extends Omit<ChannelQuestion, "channel" | "channelData"> {
   readonly userData: string;
+}
+
+/** So many at most are tried: each is signed with every secret that is. */
+const MOST_NEARBY = 200;
+
+/** Those that are near, and the name with two neighbours in it swapped, as in a typed id. */
+function otherChannels({ channel, nearby = [] }: ChannelQuestion): readonly string[] {
+  const swapped = Array.from(channel.slice(1), (letter, at) => {
+    return channel.slice(0, at) + letter + channel.charAt(at) + channel.slice(at + 2);
+  });
+  const all = new Set([...nearby.slice(0, MOST_NEARBY), ...swapped.slice(-MOST_NEARBY)]);
+  all.delete(channel);
+  return [...all];
 }
 
 const SWAPPED = "swapped";
@@ -73,6 +88,13 @@ export function explainChannel(question: ChannelQuestion): Explanation {
     parts,
     join: ([id, form, name, data]) => (form === SWAPPED ? `${name}:${id}${data}` : `${id}${form}${name}${data}`),
     wholes: [
+      ...otherChannels(question).map((other) =>
+        variant(
+          "channel",
+          channelText(socketId, other, channelData),
+          `the channel was signed as ${other}: sign the name that the client subscribes to`,
+        ),
+      ),
       variant(
         "form",
         userText(socketId, channelData ?? ""),
