@@ -6,7 +6,7 @@ import { startBackend } from "../conformance/backend.ts";
 import { connectClient } from "../conformance/pusher-js.ts";
 import { openBrowser } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
-import { connectPusher, signedFetch } from "../support/pusher-client.ts";
+import { channelAuth, connectPusher, signedFetch } from "../support/pusher-client.ts";
 import { APP } from "../support/server.ts";
 import { isLive, look, openPageOf, PATIENCE_MS, row, shows, startWithDashboard, TEST_MS } from "./dashboard.ts";
 
@@ -214,12 +214,52 @@ test("a refusal says why and where, and leads to the signature page, filled in",
   await isWatching(page);
   const body = { name: "x", channel: "a", data: "{}" };
   await signedFetch(server.url, APP, "POST", "/events", { body, tamper: { secret: "another" } });
-  await row(page, "refused", "POST /apps/app/events: 401 auth_signature is not").first().click();
+  await row(page, "refused", "401 auth_signature is not").first().click();
   await page.getByRole("link", { name: "Explain this signature" }).click();
   expect(await page.getByLabel("Body").inputValue()).toBe(JSON.stringify(body));
   await page.getByRole("button", { name: "Explain" }).click();
   await shows(page, ".verdict", "It is refused");
   expect(errors).toEqual([]);
+});
+
+test("a refused signature is explained in plain words, with who it was, by what, and what was sent", async () => {
+  const before = await connectPusher(server.url);
+  await before.subscribe("before-it-was-opened");
+  const { page, errors, violations } = await look(browser, server);
+  await isWatching(page);
+  await shows(page, ".row-divider", "History: before you opened this page at ");
+  const client = await connectPusher(server.url, {
+    query: "protocol=7&client=js&version=8.4.0",
+    headers: {
+      "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Chrome/142.0.0.0 Safari/537.36",
+      Origin: "https://shop.example",
+    },
+  });
+  await client.signin({ id: "42", user_info: { name: "Mara Lindqvist" } });
+  const auth = channelAuth(APP, client.socketId, "private-orders.8814");
+  client.sendSubscribe("private-orders.8841", { auth });
+  const refused = row(page, "refused", "private-orders.8841").first();
+  await refused.click();
+  expect(await refused.textContent()).toMatch(/subscribe.*Mara Lindqvist.*Invalid signature/s);
+  const inspector = page.getByRole("complementary", { name: "Inspector" });
+  await inspector.getByText("The signature is for another channel").waitFor();
+  await shows(
+    page,
+    ".callout",
+    "Your auth endpoint signed private-orders.8814, but the client asked for private-orders.8841",
+  );
+  await shows(page, ".comparison", "private-orders.8814");
+  await shows(page, ".inspector .facts", "pusher-js 8.4.0 · Chrome 142, Linux · ws");
+  await shows(page, '[aria-label="What the client sent"]', '"pusher:subscribe"');
+  await shows(page, 'section[aria-label="Headers"]', "https://shop.example");
+  await inspector.getByText("How signatures work").click();
+  await inspector.getByText("signs the text by HMAC SHA256").waitFor();
+  await inspector.getByRole("button", { name: "Copy as code" }).click();
+  await inspector.getByRole("button", { name: "Laravel" }).click();
+  await shows(page, ".code-box", "return Broadcast::auth($request);");
+  await inspector.getByRole("link", { name: "Mara Lindqvist" }).click();
+  await page.getByRole("heading", { name: "Mara Lindqvist" }).waitFor();
+  expect([errors, await violations()]).toEqual([[], []]);
 });
 
 test("pausing holds the list still and loses nothing; clearing empties it", async () => {

@@ -26,8 +26,8 @@ test.each<[Partial<FeedEntry>, string, string]>([
   [{ code: "unauthorized", channel: "private-a", user: "ada" }, "No permission", "private-a · ada"],
   [
     { code: "signature_invalid", why: "POST /apps/1/events: 401 Invalid signature.", address: "10.0.0.1" },
-    "API call: wrong signature",
-    "POST /apps/1/events · 10.0.0.1",
+    "API call: wrong signature (401)",
+    "POST /apps/1/events · from 10.0.0.1",
   ],
   [{ type: "turned_away", code: "app_unknown", address: "10.0.0.2" }, "Unknown app key", "10.0.0.2"],
   [{ code: "some_new_code", channel: "a" }, "Some new code", "a"],

@@ -29,6 +29,25 @@ export function codeOf({ channel, event, data }: Sendable, language: Language): 
   }
 }
 
+interface Signable {
+  readonly channel: string;
+  readonly socketId: string;
+}
+
+/** What the auth endpoint answers, so that this connection gets into that channel. */
+export function authCodeOf({ channel, socketId }: Signable, language: Language): string {
+  switch (language) {
+    case "Node":
+      return `// what pusher-js sends: socket_id=${socketId}, channel_name=${channel}\nres.send(pusher.authorizeChannel(req.body.socket_id, req.body.channel_name));`;
+    case "PHP":
+      return "echo $pusher->authorizeChannel($_POST['channel_name'], $_POST['socket_id']);";
+    case "Laravel":
+      return "return Broadcast::auth($request);";
+    case "Shell":
+      return `npx fanfare sign channel ${quoted(socketId)} ${quoted(channel)}`;
+  }
+}
+
 function php(text: string): string {
   return `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
 }

@@ -8,6 +8,7 @@ import {
   type FeedType,
   namesFit,
   nodeFits,
+  type Point,
   textFits,
 } from "fanfare/wire/admin";
 
@@ -112,13 +113,23 @@ export class Feed {
     return made;
   }
 
-  /** How much there was in each step until now, oldest first. */
-  volume(nowMs: number): readonly Volume[] {
+  /** How much there was in each step until now, oldest first; before that time at least what was counted by the second. */
+  volume(nowMs: number, seconds: readonly Point[] = [], beforeMs = 0): readonly Volume[] {
     const last = Math.floor(nowMs / VOLUME_STEP_MS);
-    return Array.from(
-      { length: VOLUME_STEPS },
-      (_, at) => this.#volume.get(last - VOLUME_STEPS + 1 + at) ?? { all: 0, bad: 0 },
-    );
+    const counted = new Map<number, Volume>();
+    for (const { atMs, messagesIn, apiMessages, refused = {} } of seconds) {
+      if (atMs >= beforeMs || atMs < this.#clearedAtMs) continue;
+      const at = Math.floor(atMs / VOLUME_STEP_MS);
+      const { all, bad } = counted.get(at) ?? { all: 0, bad: 0 };
+      const more = Object.values(refused).reduce((sum, times) => sum + times, 0);
+      counted.set(at, { all: all + messagesIn + apiMessages + more, bad: bad + more });
+    }
+    return Array.from({ length: VOLUME_STEPS }, (_, step) => {
+      const at = last - VOLUME_STEPS + 1 + step;
+      const seen = this.#volume.get(at) ?? { all: 0, bad: 0 };
+      const known = counted.get(at);
+      return known ? { all: Math.max(seen.all, known.all), bad: Math.max(seen.bad, known.bad) } : seen;
+    });
   }
 
   /** Another filter, of which what is here is as much as is known. */

@@ -1,6 +1,7 @@
 /** What was refused, and what went wrong, as an overview tells it: the same thing once, and how often. */
 
 import type { FeedEntry, FeedType } from "fanfare/wire/admin";
+import { nameOfUser, userOfConnection } from "./names.ts";
 
 /** What an overview shows of it. */
 export const TROUBLES: readonly FeedType[] = ["refused", "turned_away", "gap", "error"];
@@ -64,22 +65,61 @@ export function titleOf({ type, code, why = "" }: FeedEntry): string {
   if (type === "gap") return "Events may be missing";
   if (type === "error") return why;
   const title = code === undefined ? "Refused" : titleOfCode(code);
-  return callOf(why) === undefined ? title : `API call: ${title.charAt(0).toLowerCase()}${title.slice(1)}`;
+  const call = callOf(why);
+  return call === undefined ? title : `API call: ${title.charAt(0).toLowerCase()}${title.slice(1)} (${call.status})`;
 }
 
-export function titleOfCode(code: string): string {
+function titleOfCode(code: string): string {
   return REASONS[code] ?? words(code);
 }
 
-function placeOf({ type, channel, user, address, why = "" }: FeedEntry): string {
+/** Where it was, and who it was: people by their names. */
+function placeOf({ type, app, channel, user, connection, address, library, why = "" }: FeedEntry): string {
   if (type === "error") return "";
-  return [callOf(why) ?? channel, address ?? user].filter((part) => part !== undefined).join(" · ");
+  const call = callOf(why);
+  if (call) return [call.asked, address && `from ${address}`].filter(Boolean).join(" · ");
+  const [, key] = /by key (\S+)\.$/.exec(why) ?? [];
+  if (type === "turned_away") return [key, [library, address].filter(Boolean).join(", ")].filter(Boolean).join(" · ");
+  const person = user ?? (connection === undefined ? undefined : userOfConnection(app, connection));
+  return [channel, person === undefined ? address : nameOfUser(app, person)].filter(Boolean).join(" · ");
 }
 
-/** `POST /apps/1/events`, where a call of the HTTP API was refused. */
-function callOf(why: string): string | undefined {
-  return /^([A-Z]+ \/\S*): \d{3} /.exec(why)?.[1];
+/** Where a call of the HTTP API was refused, what was asked: `POST /apps/1/events`, 401, and why. */
+function callOf(why: string) {
+  const [, asked, status, reason] = /^([A-Z]+ \/\S*): (\d{3}) (.*)$/s.exec(why) ?? [];
+  return asked === undefined || status === undefined ? undefined : { asked, status, reason: reason ?? "" };
 }
+
+/** What was asked that went wrong, and why, each alone. */
+export function troubleIn({ why = "", code }: FeedEntry): { readonly asked: string; readonly reason: string } {
+  const call = callOf(why);
+  if (call) {
+    return { asked: call.asked.replace(/ .*\/apps\/[^/]+/, " "), reason: `${call.status} ${call.reason}` };
+  }
+  const [, asked = "", reason = why] =
+    /^(subscribe|unsubscribe|publish|presence|history|signin|call): (.*)$/s.exec(why) ?? [];
+  return {
+    asked,
+    reason: code !== undefined && reason.startsWith(`${code}: `) ? reason.slice(code.length + 2) : reason,
+  };
+}
+
+/** What was refused, as a title: "Subscription refused". */
+export function refusedThing(entry: FeedEntry): string {
+  if (entry.type === "turned_away") return "Connection refused";
+  if (entry.type !== "refused") return titleOf(entry);
+  if (callOf(entry.why ?? "")) return "API call refused";
+  return REFUSED_THINGS[troubleIn(entry).asked] ?? titleOf(entry);
+}
+
+const REFUSED_THINGS: Readonly<Record<string, string>> = {
+  subscribe: "Subscription refused",
+  publish: "Event refused",
+  signin: "Sign-in refused",
+  presence: "State refused",
+  history: "History refused",
+  call: "Call refused",
+};
 
 function words(code: string): string {
   const text = code.replaceAll("_", " ");

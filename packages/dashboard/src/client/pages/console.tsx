@@ -3,22 +3,24 @@
 import { signal } from "@preact/signals";
 import type { FeedFilter } from "fanfare/wire/admin";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { codeOf } from "../code.ts";
 import { type ConsoleEntry, Feed, fitter, isKind, isTrouble, KEPT, KINDS } from "../feed.ts";
 import { live } from "../live.ts";
-import { learnNames, nameOfUser } from "../names.ts";
+import { learnNames } from "../names.ts";
 import { appName, overview } from "../overview.ts";
+import { clientWordsOf } from "../parts/client-words.ts";
 import { Icon } from "../parts/icon.tsx";
-import { Inspector, onlyLike, sendableOf } from "../parts/inspector.tsx";
+import { codeFor, Inspector, onlyLike, sendableOf } from "../parts/inspector.tsx";
 import { useKeys } from "../parts/keys.ts";
 import { Empty, notify, Waiting } from "../parts/notes.tsx";
-import { Person } from "../parts/person.tsx";
 import { QueryBar } from "../parts/query-bar.tsx";
 import { Rows } from "../parts/rows.tsx";
+import { useSeconds } from "../parts/seconds.ts";
 import { Head, Time, TypeMark, toClipboard, useNow } from "../parts/small.tsx";
 import { Volume } from "../parts/volume.tsx";
 import { useSettled, useWatch } from "../parts/watch.ts";
+import { Who } from "../parts/who.tsx";
 import { filterOf, paramsOf, watchOf } from "../query.ts";
+import { troubleIn } from "../refusals.ts";
 import { change, chosenApp, place, to } from "../route.ts";
 import { openSend } from "../send-dialog.tsx";
 import { obstacle } from "../session.ts";
@@ -72,7 +74,7 @@ export function Console() {
       <Head title="Console" />
       <Bar filter={filter} items={items} />
       <Kinds />
-      <Strip />
+      <Strip isFiltered={Object.keys(filter).some((name) => name !== "app")} />
       <div class={row === undefined ? "console-body" : "console-body with-inspector"}>
         <div class="console-list">
           {came > 0 && !isPaused.value && (
@@ -101,13 +103,13 @@ function togglePause(): void {
   isPaused.value = !isPaused.value;
 }
 
-function alike(items: readonly ConsoleEntry[], { code }: ConsoleEntry): number {
-  return items.filter((entry) => isTrouble(entry) && entry.code === code).length;
+function alike(items: readonly ConsoleEntry[], { code }: ConsoleEntry): readonly ConsoleEntry[] {
+  return items.filter((entry) => isTrouble(entry) && entry.code === code);
 }
 
 async function copyCode(entry: ConsoleEntry | undefined): Promise<void> {
-  const sendable = entry && sendableOf(entry);
-  if (sendable && (await toClipboard(codeOf(sendable, "Node")))) notify("Copied as code for Node.");
+  const code = entry && codeFor(entry);
+  if (code && (await toClipboard(code("Node")))) notify("Copied as code for Node.");
 }
 
 /** As the address has it, so that a filtered console can be sent to somebody. */
@@ -169,9 +171,12 @@ function Kinds() {
   );
 }
 
-function Strip() {
+/** Of before the console was opened only what the server counts by the second is known, of all kinds together. */
+function Strip({ isFiltered }: { isFiltered: boolean }) {
   const nowMs = useNow(1_000);
-  return <Volume steps={feed.volume(nowMs)} nowMs={nowMs} openedAtMs={OPENED_AT_MS} />;
+  const { points } = useSeconds(chosenApp.value);
+  const steps = feed.volume(nowMs, isFiltered ? [] : points, OPENED_AT_MS);
+  return <Volume steps={steps} nowMs={nowMs} openedAtMs={OPENED_AT_MS} />;
 }
 
 // ---- the list
@@ -186,12 +191,11 @@ interface ListProps {
 function List({ items, chosen, setAway, isFiltered }: ListProps) {
   const isNarrow = useIsNarrow();
   const isFast = feed.rate().shown > MOST_FRESH;
-  const history = items.find(({ atMs }) => atMs < OPENED_AT_MS)?.id;
+  const history = items.findIndex(({ atMs }) => atMs < OPENED_AT_MS);
   const look = (entry: ConsoleEntry) =>
     [
       isTrouble(entry) && "trouble",
       entry.id === chosen && "chosen",
-      entry.id === history && "first-earlier",
       entry.atMs < OPENED_AT_MS && "earlier",
       !isFast && !entry.isEarlier && Date.now() - entry.atMs < FRESH_MS && "fresh",
     ]
@@ -212,6 +216,11 @@ function List({ items, chosen, setAway, isFiltered }: ListProps) {
       scrolled={setAway}
       look={look}
       row={(entry) => <Line entry={entry} />}
+      divider={
+        history < 0
+          ? undefined
+          : { before: history, says: `History: before you opened this page at ${clock(OPENED_AT_MS).slice(0, 8)}` }
+      }
     >
       {live.state.value.is === "connecting" ? <Waiting rows={16} /> : <Nothing isFiltered={isFiltered} />}
     </Rows>
@@ -221,8 +230,8 @@ function List({ items, chosen, setAway, isFiltered }: ListProps) {
 const COLUMNS = ["Time", "Type", "App", "Channel", "Event", "Who", "Payload or reason"] as const;
 
 function Line({ entry }: { entry: ConsoleEntry }) {
-  const { app, channel, event, payload, why, atMs } = entry;
-  const what = (payload?.text ?? why ?? "").slice(0, 200);
+  const { app, channel, atMs } = entry;
+  const { event, what, isPayload } = said(entry);
   return (
     <>
       <span class="cell time">
@@ -237,24 +246,22 @@ function Line({ entry }: { entry: ConsoleEntry }) {
         {event}
       </span>
       <span class="cell who">
-        <Who entry={entry} />
+        <Who {...entry} />
       </span>
-      <span class={payload ? "cell payload-text" : "cell payload-text reason"}>{what}</span>
+      <span class={isPayload ? "cell payload-text" : "cell payload-text reason"}>{what.slice(0, 200)}</span>
     </>
   );
 }
 
-function Who({ entry: { type, app, user, address, connection } }: { entry: ConsoleEntry }) {
-  if (user !== undefined) return <Person id={user} name={nameOfUser(app, user)} />;
-  if (type === "webhook") return <span class="soft">Fanfare</span>;
-  if (type === "api_message" || (type === "refused" && connection === undefined)) {
-    return (
-      <>
-        <Icon name="server" isSmall /> API {address}
-      </>
-    );
+/** What was done, and what with: of a refusal what was asked and why not, of who comes what it is. */
+function said(entry: ConsoleEntry): { readonly event: string; readonly what: string; readonly isPayload: boolean } {
+  const { type, event = "", payload, why = "" } = entry;
+  if (isTrouble(entry)) {
+    const { asked, reason } = troubleIn(entry);
+    return { event: event || asked, what: reason, isPayload: false };
   }
-  return <span class="soft mono">{connection ?? address}</span>;
+  if (type === "connected") return { event, what: clientWordsOf(entry), isPayload: false };
+  return { event, what: payload?.text ?? why, isPayload: payload !== undefined };
 }
 
 function Nothing({ isFiltered }: { isFiltered: boolean }) {
@@ -300,6 +307,7 @@ function NotHere() {
 
 const KEY_WORDS = [
   ["j k", "move"],
+  ["↵", "open"],
   ["f", "only like this"],
   ["c", "copy as code"],
   ["p", "pause"],

@@ -19,19 +19,22 @@ interface RowsProps<T extends { readonly id: string }> {
   readonly scrolled: (isAway: boolean) => void;
   readonly row: (item: T) => ComponentChildren;
   readonly look: (item: T) => string;
+  /** A line between two of them: in front of which one it is, and what it says. */
+  readonly divider?: { readonly before: number; readonly says: ComponentChildren } | undefined;
   /** Shown instead of nothing. */
   readonly children?: ComponentChildren;
 }
 
 export function Rows<T extends { readonly id: string }>(props: RowsProps<T>) {
-  const { label, head, items, rowHeight, chosen, choose, scrolled, row, look, children } = props;
+  const { label, head, items, rowHeight, chosen, choose, scrolled, row, look, divider, children } = props;
+  const placeOf = (index: number) => (divider && index >= divider.before ? index + 1 : index) * rowHeight;
   const ref = useRef<HTMLDivElement>(null);
   const { top, height } = useWindow(ref, (now) => scrolled(now >= rowHeight));
   const first = Math.max(0, Math.floor(top / rowHeight) - MARGIN);
   const last = Math.min(items.length, Math.ceil((top + height) / rowHeight) + MARGIN);
   const index = items.findIndex(({ id }) => id === chosen);
   useEffect(() => {
-    if (ref.current && index >= 0) reveal(ref.current, index, rowHeight);
+    if (ref.current && index >= 0) reveal(ref.current, placeOf(index), rowHeight);
   }, [chosen]);
   const move = (event: KeyboardEvent) => {
     const next = { ArrowDown: index + 1, ArrowUp: Math.max(0, index - 1), End: items.length - 1 }[event.key];
@@ -56,7 +59,16 @@ export function Rows<T extends { readonly id: string }>(props: RowsProps<T>) {
         {head}
       </div>
       {items.length === 0 && children}
-      <div class="rows-all" style={{ height: `${items.length * rowHeight}px` }}>
+      <div class="rows-all" style={{ height: `${placeOf(items.length)}px` }}>
+        {divider && (
+          <div
+            class="row-divider"
+            role="presentation"
+            style={{ transform: `translateY(${divider.before * rowHeight}px)`, height: `${rowHeight}px` }}
+          >
+            {divider.says}
+          </div>
+        )}
         {seen.map((item, index) => (
           // biome-ignore lint/a11y/useKeyWithClickEvents: the list has the keys
           // biome-ignore lint/a11y/useFocusableInteractive: the list has the focus
@@ -68,7 +80,7 @@ export function Rows<T extends { readonly id: string }>(props: RowsProps<T>) {
             aria-selected={item.id === chosen}
             aria-posinset={first + index + 1}
             aria-setsize={items.length}
-            style={{ transform: `translateY(${(first + index) * rowHeight}px)`, height: `${rowHeight}px` }}
+            style={{ transform: `translateY(${placeOf(first + index)}px)`, height: `${rowHeight}px` }}
             onClick={() => choose(item)}
           >
             {row(item)}
@@ -80,10 +92,10 @@ export function Rows<T extends { readonly id: string }>(props: RowsProps<T>) {
 }
 
 /** The head of the list lies over its top. */
-function reveal(box: HTMLElement, index: number, rowHeight: number): void {
+function reveal(box: HTMLElement, top: number, rowHeight: number): void {
   const head = box.querySelector<HTMLElement>(".row-head")?.offsetHeight ?? 0;
-  const below = (index + 1) * rowHeight + head - box.clientHeight;
-  if (index * rowHeight < box.scrollTop) box.scrollTop = index * rowHeight;
+  const below = top + rowHeight + head - box.clientHeight;
+  if (top < box.scrollTop) box.scrollTop = top;
   else if (below > box.scrollTop) box.scrollTop = below;
 }
 
