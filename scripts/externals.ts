@@ -64,6 +64,16 @@ const EXTERNALS = {
     brew: "chromium",
     why: "the browser tests open pages in it",
   },
+  inter: {
+    at: ["/usr/share/fonts/opentype/inter/Inter-Regular.otf", "/Library/Fonts/Inter.ttc"],
+    apt: "fonts-inter",
+    why: "pictures of the dashboard are taken in the letters that it was drawn with",
+  },
+  jetbrainsMono: {
+    at: ["/usr/share/fonts/truetype/jetbrains-mono/JetBrainsMono-Regular.ttf", "/Library/Fonts/JetBrainsMono.ttc"],
+    apt: "fonts-jetbrains-mono",
+    why: "pictures of the dashboard are taken in the letters that it was drawn with",
+  },
   firefox: {
     at: ["firefox-esr", "firefox", "/Applications/Firefox.app/Contents/MacOS/firefox"],
     apt: "firefox-esr",

@@ -3,14 +3,13 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import type { Server } from "../../packages/server/src/index.ts";
 import { openBrowser } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
-import { connectAs, type NativeTestClient } from "../support/native-client.ts";
-import { channelAuth, connectPusher, dialPusher, signedFetch } from "../support/pusher-client.ts";
-import { APP } from "../support/server.ts";
+import { external } from "../support/external.ts";
+import { connectPusher } from "../support/pusher-client.ts";
 import {
   goTo,
+  isLive,
   look,
   openPageOf,
   openSend,
@@ -22,6 +21,7 @@ import {
   TEST_MS,
 } from "./dashboard.ts";
 import { startProxy } from "./proxy.ts";
+import { startTown, type Town } from "./town.ts";
 
 setDefaultTimeout(TEST_MS);
 
@@ -225,42 +225,40 @@ test("a page that is not there says so", async () => {
 });
 
 // Not a test of the page: it makes files of this repository, and is asked for by name.
-if (process.env.FANFARE_SCREENSHOTS === "1") test("the pictures in the docs are taken anew", takePictures, 600_000);
+if (process.env.FANFARE_SCREENSHOTS === "1") test("the pictures in the docs are taken anew", takePictures, 900_000);
+
+/** As far back as charts by the second go; less is enough to try something out. */
+const TOWN_LIFE_S = Number(process.env.FANFARE_SCREENSHOTS_AFTER_S ?? 310);
 
 async function takePictures(): Promise<void> {
-  const channels = [{ match: "presence-*", history: { size: 250, ttlS: 3_600 } }];
-  const shop = { ...APP, name: "Shop", clientEvents: true, channels };
-  const server = await startWithDashboard({ statistics: { intervalS: 1 }, apps: [shop] });
-  const clients = await Promise.all(
-    ["Ada", "Grace", "Linus"].map((name) =>
-      connectAs(server.url, name.toLowerCase(), { info: { name }, channels: ["presence-team"] }),
-    ),
-  );
-  for (const client of clients) for (const channel of ["orders", "presence-team"]) await client.subscribe(channel);
-  const busy = keepBusy(server);
-  try {
-    await beRefused(server, clients[0]);
-    for (const place of ["overview", "channels", "channel?app=app&name=presence-team"])
-      for (const look of LOOKS) await picture(server, place, look, (page) => page.waitForTimeout(20_000));
-    for (const look of LOOKS)
-      await picture(server, "console", look, async (page) => {
-        await page.waitForTimeout(12_000);
-        await beRefused(server, clients[0]);
-        await row(page, "refused", "private-orders.8841").first().waitFor();
-        if (look.width !== undefined) return;
-        await row(page, "refused", "private-orders.8841").first().click();
-        await page.locator(".comparison").waitFor();
-      });
-    await picture(server, "channels?app=app", { suffix: "send" }, async (page) => {
-      const form = await openSend(page);
-      await form.getByLabel("Channel").fill("orders");
-      await form.getByLabel("Event").fill("order-placed");
-      await form.getByRole("button", { name: "Send", exact: true }).click();
-      await shows(page, ".history", "order-placed");
+  // The letters that the pages were drawn with; without them the pictures have whatever the machine has.
+  external("inter");
+  external("jetbrainsMono");
+  const town = await startTown(TOWN_LIFE_S * 1_000);
+  const whole = { height: 1_188 };
+  for (const look of LOOKS) {
+    const tall = look.width === undefined ? { ...look, ...whole } : look;
+    await picture(town, "overview", tall, (page) => page.locator(".happening li").nth(6).waitFor());
+    await picture(town, "channels", look, (page) => page.waitForTimeout(12_000));
+    await picture(town, "channel?app=drivers&name=presence-dispatch", tall, (page) => page.waitForTimeout(12_000));
+    await picture(town, "console", look, async (page) => {
+      await page.waitForTimeout(4_000);
+      await town.signWrongly();
+      const refused = row(page, "refused", "private-orders.8841").first();
+      await refused.waitFor();
+      await page.waitForTimeout(1_500);
+      if (look.width !== undefined) return;
+      await refused.click();
+      await page.locator(".comparison").waitFor();
     });
-  } finally {
-    busy.stop();
   }
+  await picture(town, "channels?app=shop", { suffix: "send" }, async (page) => {
+    const form = await openSend(page);
+    await form.getByLabel("Channel").fill("orders");
+    await form.getByLabel("Event").fill("order.paid");
+    await form.getByRole("button", { name: "Send", exact: true }).click();
+    await shows(page, ".history", "order.paid");
+  });
 }
 
 const LOOKS: readonly Look[] = [
@@ -270,63 +268,26 @@ const LOOKS: readonly Look[] = [
   { suffix: "phone-dark", width: 390, colors: "dark" },
 ];
 
-/** In some of the ways that people are. */
-async function beRefused(server: Server, native: NativeTestClient | undefined): Promise<void> {
-  const client = await connectPusher(server.url);
-  const auth = channelAuth(APP, client.socketId, "orders.8841");
-  for (let times = 0; times < 4; times++)
-    client.socket.send({ event: "pusher:subscribe", data: { channel: "private-orders.8841", auth } });
-  await native?.ask("subscribe", { channel: "private-invoices" });
-  const body = { name: "order-placed", channel: "orders", data: "{}" };
-  for (let times = 0; times < 3; times++)
-    await signedFetch(server.url, { ...APP, secret: "another" }, "POST", "/events", { body });
-  await dialPusher(server.url, { app: { ...APP, key: "no-such-key" } });
-}
-
 interface Look {
   readonly suffix?: string;
   readonly colors?: "light" | "dark";
   readonly width?: number;
+  readonly height?: number;
 }
 
 async function picture(
-  server: Server,
+  { server, signIn }: Town,
   place: string,
-  { suffix, colors, width }: Look,
+  { suffix, colors, width = 1_440, height = width < 600 ? 844 : 900 }: Look,
   until: (page: Page) => Promise<unknown>,
 ) {
-  const size = width === undefined ? { width: 1440, height: 900 } : { width, height: 844 };
-  const { page } = await look(browser, server, { place, ...size, ...(colors ? { colors } : {}) });
+  const { page } = await look(browser, server, { place, width, height, isOutside: true, ...(colors && { colors }) });
+  await signIn(page);
+  await isLive(page);
   await until(page);
   const name = ["dashboard", place.replace(/\W.*/, ""), ...(suffix ? [suffix] : [])].join("-");
   const path = join(PICTURES, `${name}.png`);
   await page.screenshot({ path });
   expect(Bun.file(path).size).toBeLessThan(300_000);
   await page.close();
-}
-
-/** A small shop. */
-function keepBusy(server: Server): { stop(): void } {
-  let turn = 0;
-  const timer = setInterval(() => {
-    turn++;
-    void server
-      .toChannel("orders")
-      .push({ event: "order-placed", data: { id: 4_000 + turn, total: 19.9, paid: turn % 3 > 0 } });
-    if (turn % 3 === 0) void server.toChannel("presence-team").push({ event: "route.assigned", data: { stops: turn } });
-    if (turn % 4 === 0)
-      void server
-        .toChannel(`private-cart.${turn % 9}`)
-        .push({ event: "price-changed", data: { sku: "a-1", price: 5 } });
-    if (turn % 5 === 0) void visitor(server, turn);
-  }, 180);
-  return { stop: () => clearInterval(timer) };
-}
-
-async function visitor(server: Server, turn: number): Promise<void> {
-  const client = await connectPusher(server.url);
-  await client.subscribe(`presence-room.${turn % 7}`, { data: { user_id: `guest-${turn}`, user_info: {} } });
-  await client.subscribe(`private-cart.${turn % 9}`);
-  client.send("client-typing", { in: "search" }, `private-cart.${turn % 9}`);
-  setTimeout(() => void client.close(), 6_000);
 }
