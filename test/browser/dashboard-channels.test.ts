@@ -200,6 +200,6 @@ test("the overview has latencies, refusals by their reason, and the busiest chan
   );
   const refused = await connectNative(here.url);
   for (let times = 0; times < 3; times++) await refused.ask("subscribe", { channel: "private-secret" });
-  await shows(page, "[aria-label='Refusals by reason']", "No permission");
-  await shows(page, "[aria-label='Refusals by reason']", "×3");
+  await shows(page, "section[aria-label='Recent refusals']", "No permission");
+  await shows(page, "section[aria-label='Recent refusals']", "×3");
 });

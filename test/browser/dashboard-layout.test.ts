@@ -21,7 +21,7 @@ import {
   TEST_MS,
 } from "./dashboard.ts";
 import { startProxy } from "./proxy.ts";
-import { startTown, type Town } from "./town.ts";
+import { startTown } from "./town.ts";
 
 setDefaultTimeout(TEST_MS);
 
@@ -234,25 +234,33 @@ async function takePictures(): Promise<void> {
   // The letters that the pages were drawn with; without them the pictures have whatever the machine has.
   external("inter");
   external("jetbrainsMono");
-  const town = await startTown(TOWN_LIFE_S * 1_000);
-  const whole = { height: 1_188 };
+  const town = await startTown();
+  const { page } = await look(browser, town.server, { place: "overview", isOutside: true, width: 1_440, height: 900 });
+  await town.signIn(page);
+  await isLive(page);
+  // In one page, which sees as much as charts by the second have room for.
+  await page.waitForTimeout(TOWN_LIFE_S * 1_000);
   for (const look of LOOKS) {
-    const tall = look.width === undefined ? { ...look, ...whole } : look;
-    await picture(town, "overview", tall, (page) => page.locator(".happening li").nth(6).waitFor());
-    await picture(town, "channels", look, (page) => page.waitForTimeout(12_000));
-    await picture(town, "channel?app=drivers&name=presence-dispatch", tall, (page) => page.waitForTimeout(12_000));
-    await picture(town, "console", look, async (page) => {
-      await page.waitForTimeout(4_000);
+    const tall = look.width === undefined ? { ...look, height: 1_188 } : look;
+    await picture(page, "overview", tall, () => page.locator(".happening li").nth(6).waitFor());
+    await picture(page, "channels", look, () => page.waitForTimeout(6_000));
+    const dispatch = "channel?app=drivers&name=presence-dispatch";
+    await picture(page, dispatch, tall, () => page.waitForTimeout(6_000));
+  }
+  for (const look of LOOKS) {
+    await picture(page, "console", look, async () => {
+      await page.reload();
+      await isLive(page);
+      await page.waitForTimeout(2_500);
       await town.signWrongly();
       const refused = row(page, "refused", "private-orders.8841").first();
       await refused.waitFor();
-      await page.waitForTimeout(1_500);
       if (look.width !== undefined) return;
       await refused.click();
       await page.locator(".comparison").waitFor();
     });
   }
-  await picture(town, "channels?app=shop", { suffix: "send" }, async (page) => {
+  await picture(page, "channels?app=shop", { suffix: "send" }, async () => {
     const form = await openSend(page);
     await form.getByLabel("Channel").fill("orders");
     await form.getByLabel("Event").fill("order.paid");
@@ -275,19 +283,14 @@ interface Look {
   readonly height?: number;
 }
 
-async function picture(
-  { server, signIn }: Town,
-  place: string,
-  { suffix, colors, width = 1_440, height = width < 600 ? 844 : 900 }: Look,
-  until: (page: Page) => Promise<unknown>,
-) {
-  const { page } = await look(browser, server, { place, width, height, isOutside: true, ...(colors && { colors }) });
-  await signIn(page);
-  await isLive(page);
-  await until(page);
+async function picture(page: Page, place: string, wanted: Look, until: () => Promise<unknown>): Promise<void> {
+  const { suffix, colors = "light", width = 1_440, height = width < 600 ? 844 : 900 } = wanted;
+  await page.setViewportSize({ width, height });
+  await page.emulateMedia({ colorScheme: colors });
+  await goTo(page, place);
+  await until();
   const name = ["dashboard", place.replace(/\W.*/, ""), ...(suffix ? [suffix] : [])].join("-");
   const path = join(PICTURES, `${name}.png`);
   await page.screenshot({ path });
   expect(Bun.file(path).size).toBeLessThan(300_000);
-  await page.close();
 }

@@ -55,8 +55,7 @@ export interface Town {
   signWrongly(): Promise<void>;
 }
 
-/** Starts it, and lets it live for so long. */
-export async function startTown(lifeMs: number): Promise<Town> {
+export async function startTown(): Promise<Town> {
   const nodes = await startNodes();
   const [server] = nodes;
   if (!server) throw new Error("There is no node.");
@@ -64,7 +63,6 @@ export async function startTown(lifeMs: number): Promise<Town> {
   await town.moveIn();
   atEnd(() => town.stop());
   await changeThings(server);
-  await Bun.sleep(lifeMs);
   return { server, signIn, signWrongly: () => town.signWrongly() };
 }
 

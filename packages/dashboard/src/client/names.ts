@@ -9,7 +9,9 @@ const names = new Map<string, string>();
 /** Users, by their connections. */
 const users = new Map<string, string>();
 
-export function learnNames(entries: readonly FeedEntry[]): void {
+type Told = { readonly [K in "app" | "user" | "name" | "connection"]?: FeedEntry[K] | undefined };
+
+export function learnNames(entries: readonly Told[]): void {
   for (const { app, user, name, connection } of entries) {
     if (user === undefined) continue;
     if (name !== undefined) names.set(keyOf(app, user), name);

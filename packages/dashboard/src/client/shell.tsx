@@ -8,10 +8,11 @@ import { Menu, TabBar } from "./menu.tsx";
 import { overview } from "./overview.ts";
 import { KeyList, Palette } from "./palette.tsx";
 import { useAnswer } from "./parts/answer.ts";
+import { useRatesOfAll } from "./parts/channel-rates.ts";
 import { Icon } from "./parts/icon.tsx";
 import { useKeys } from "./parts/keys.ts";
 import { Heading, useNow } from "./parts/small.tsx";
-import { go, to } from "./route.ts";
+import { chosenApp, go, to } from "./route.ts";
 import { openSend, SendDialog } from "./send-dialog.tsx";
 import { obstacle } from "./session.ts";
 import { clock } from "./show.ts";
@@ -22,6 +23,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
   const { data, error } = useAnswer<Overview>("api/overview", EVERY_MS);
   const [opened, open] = useState<"palette" | "keys">();
   const close = () => open(undefined);
+  useRatesOfAll(chosenApp.value);
   useEffect(() => {
     if (data) overview.value = data;
   }, [data]);

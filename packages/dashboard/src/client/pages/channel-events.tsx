@@ -4,11 +4,12 @@ import type { ChannelHistory, FeedEntry, KeptEvent } from "fanfare/wire/admin";
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { path } from "../api.ts";
+import { learnNames } from "../names.ts";
 import { useAnswer } from "../parts/answer.ts";
 import { Empty, Failure, Waiting } from "../parts/notes.tsx";
-import { Person } from "../parts/person.tsx";
 import { Time, TypeMark } from "../parts/small.tsx";
 import { useWatch } from "../parts/watch.ts";
+import { Who } from "../parts/who.tsx";
 import { change, place } from "../route.ts";
 import { plural, size } from "../show.ts";
 
@@ -21,6 +22,7 @@ export function ChannelEvents({ app, name }: { app: string; name: string }) {
   const [recent, put] = useState<readonly FeedEntry[]>([]);
   const [leftOut, setLeftOut] = useState(0);
   useWatch({ type: "feed", app, channel: name }, "feed", (batch) => {
+    learnNames(batch.entries);
     const its = batch.entries.filter(({ channel }) => channel === name);
     put((before) => newest(before, its));
     if (!batch.isEarlier) setLeftOut((sum) => sum + batch.leftOut);
@@ -61,19 +63,26 @@ function LiveEvents({ entries }: { entries: readonly FeedEntry[] }) {
   if (entries.length === 0) return <Empty title="No events yet">What happens in this channel shows up here.</Empty>;
   return (
     <EventTable head={["Time", "Event", "Who", "Payload"]}>
-      {entries.map(({ id, atMs, type, event, user, connection, payload, why }) => (
-        <tr key={id}>
-          <td class="mono">
-            <Time atMs={atMs} />
-          </td>
-          <td>{event ? event : <TypeMark type={type} />}</td>
-          <td class="what">
-            {user === undefined ? (connection ?? (type === "api_message" ? "API" : "")) : <Person id={user} />}
-          </td>
-          <PayloadCells text={payload?.text ?? why ?? ""} bytes={payload?.bytes} />
-        </tr>
+      {entries.map((entry) => (
+        <LiveRow key={entry.id} entry={entry} />
       ))}
     </EventTable>
+  );
+}
+
+function LiveRow({ entry }: { entry: FeedEntry }) {
+  const { atMs, type, event, payload, why } = entry;
+  return (
+    <tr>
+      <td class="mono">
+        <Time atMs={atMs} />
+      </td>
+      <td>{event ? event : <TypeMark type={type} />}</td>
+      <td class="what">
+        <Who {...entry} />
+      </td>
+      <PayloadCells text={why ?? payload?.text ?? ""} bytes={payload?.bytes} />
+    </tr>
   );
 }
 
@@ -125,7 +134,7 @@ function History({ app, name }: { app: string; name: string }) {
     <>
       <EventTable head={["Position", "Time", "Event", "Who", "Payload"]}>
         {data.events.toReversed().map((event) => (
-          <KeptRow key={event.position?.offset ?? event.atMs} event={event} />
+          <KeptRow key={event.position?.offset ?? event.atMs} app={app} event={event} />
         ))}
       </EventTable>
       <p class="more pages">
@@ -140,7 +149,8 @@ function History({ app, name }: { app: string; name: string }) {
   );
 }
 
-function KeptRow({ event: { event, payload, position, atMs, user, connection } }: { event: KeptEvent }) {
+function KeptRow({ app, event: kept }: { app: string; event: KeptEvent }) {
+  const { event, payload, position, atMs, user, connection } = kept;
   return (
     <tr>
       <td class="mono" title={position && `${position.epoch}:${position.offset}`}>
@@ -148,7 +158,9 @@ function KeptRow({ event: { event, payload, position, atMs, user, connection } }
       </td>
       <td class="mono">{atMs !== undefined && <Time atMs={atMs} />}</td>
       <td>{event}</td>
-      <td class="what">{user === undefined ? (connection ?? "API") : <Person id={user} />}</td>
+      <td class="what">
+        <Who type={connection === undefined ? "api_message" : "client_event"} {...{ app, user, connection }} />
+      </td>
       <PayloadCells text={payload.text} bytes={payload.bytes} />
     </tr>
   );

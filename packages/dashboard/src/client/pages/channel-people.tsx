@@ -4,6 +4,7 @@ import type { Acted, ChannelDetail } from "fanfare/wire/admin";
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { call, path } from "../api.ts";
+import { learnNames } from "../names.ts";
 import { nodeName } from "../overview.ts";
 import { Act } from "../parts/act.tsx";
 import { Ask } from "../parts/dialog.tsx";
@@ -28,6 +29,7 @@ interface Someone {
 
 export function Members({ channel, reload }: ChannelProps) {
   const { app, members, users = members.length } = channel;
+  learnNames(members.map(({ id, info }) => ({ app, user: id, name: nameIn(info.text) })));
   const people = members.map(({ id, info, state, joinedAtMs }) => ({
     ...{ key: id, name: nameIn(info.text) ?? id, whose: { user: id }, href: to("user", { app, id }) },
     detail: (

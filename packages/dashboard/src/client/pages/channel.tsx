@@ -8,11 +8,12 @@ import { appName } from "../overview.ts";
 import { Act } from "../parts/act.tsx";
 import { useAnswer } from "../parts/answer.ts";
 import { POINT_S, type Rate, useChannelRates } from "../parts/channel-rates.ts";
-import { HistoryWords } from "../parts/channel-words.tsx";
+import { channelIcon, HistoryWords } from "../parts/channel-words.tsx";
 import { Chart, COUNT_STEPS } from "../parts/chart.tsx";
 import { Ask } from "../parts/dialog.tsx";
+import { Icon } from "../parts/icon.tsx";
 import { Empty, Failure, notify, Waiting } from "../parts/notes.tsx";
-import { Copy, Head, Kind } from "../parts/small.tsx";
+import { Copy, Head, Mark } from "../parts/small.tsx";
 import { Fact, Strip } from "../parts/strip.tsx";
 import { place, to } from "../route.ts";
 import { openSend } from "../send-dialog.tsx";
@@ -38,7 +39,18 @@ export function ChannelPage({ app }: { app: string }) {
         crumb={<a href={to("channels")}>Channels</a>}
         lead={appName(app)}
       >
-        {channel && <Kind channel={channel} />}
+        {channel && (
+          <span class="entity-title">
+            <span class="mono breakable">{name}</span>
+            <Mark>
+              <Icon name={channelIcon(channel)} isSmall /> {channel.kind}
+            </Mark>
+            {channel.encrypted && <Mark>encrypted</Mark>}
+            {channel.cache && <Mark>cache</Mark>}
+            <Mark>{appName(app)}</Mark>
+            {channel.history && <Mark>history</Mark>}
+          </span>
+        )}
         <span class="grow" />
         <Actions app={app} name={name} channel={channel} reload={reload} />
       </Head>
@@ -89,9 +101,9 @@ function Actions({ app, name, channel, reload }: ActionsProps) {
         Send event
       </Act>
       <a class="button" href={to("console", { app, channel: name })}>
-        Open in console
+        <Icon name="console" isSmall /> Open in console
       </a>
-      <Copy text={name} what="the name" />
+      <Copy text={name} what="the name" shown="Copy name" />
       <Act needs="operate" look="danger" isDisabled={!channel} act={() => ask("kick")}>
         Kick everyone…
       </Act>

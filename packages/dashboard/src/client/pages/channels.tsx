@@ -265,7 +265,8 @@ function Row({ entry, counted: { rates, nowMs }, isOfAll, isOpen = false, isInsi
 
 function kindName({ encrypted, cache }: ChannelEntry, kind: string): string {
   if (encrypted) return "encrypted";
-  return cache ? `${kind}, cache` : kind;
+  if (!cache) return kind;
+  return kind === "public" ? "cache" : `${kind}, cache`;
 }
 
 function Twisty({ entry: { app, name }, isOpen }: { entry: ChannelEntry; isOpen: boolean }) {
@@ -314,6 +315,11 @@ function OfPattern({ entry: { app, name, channels = 0 }, sort, counted, isOfAll 
   );
 }
 
+function inApps(channels: readonly ChannelEntry[]): string {
+  const apps = new Set(channels.map(({ app }) => app)).size;
+  return apps > 1 ? ` in ${plural(apps, "app")}` : "";
+}
+
 function Pages({ list: { total, matching, channels }, offset }: { list: ChannelList; offset: number }) {
   const isAll = channels.length >= total;
   const turn = (by: number) => change({ offset: String(Math.max(0, offset + by)) });
@@ -321,7 +327,7 @@ function Pages({ list: { total, matching, channels }, offset }: { list: ChannelL
     <p class="more pages">
       <span>
         {isAll
-          ? plural(matching, "channel")
+          ? `${plural(matching, "channel")}${inApps(channels)}`
           : `${count(offset + 1)}–${count(offset + channels.length)} of ${count(total)}`}
         {` · rates are of all nodes, averaged over ${RATE_OVER_S} s, of the busiest channels`}
       </span>

@@ -59,6 +59,11 @@ export class ChannelRates {
     return busy.sort((one, other) => other[by] - one[by] || (one.key < other.key ? -1 : 1)).map(({ key }) => key);
   }
 
+  /** Whether anything was told of it. */
+  knows(app: string, channel: string): boolean {
+    return this.#told.has(keyOf(app, channel));
+  }
+
   /** Of a channel, or of all of a pattern together, as far as they are among the busiest. */
   of({ app, name, channels }: Pick<ChannelEntry, "app" | "name" | "channels">, nowMs: number): Rate {
     const isOfRow = (told: Told) => told.app === app && told.pattern === name;
@@ -106,9 +111,33 @@ export function keyOf(app: string, channel: string): string {
   return `${app}/${channel}`;
 }
 
-/** Counted from the moment that somebody looks. Painted again every second. */
+/** Of all channels of one app, or of all apps: they outlive the page that asks. */
+let ofAll = { app: undefined as string | undefined, rates: new ChannelRates() };
+
+function ratesOf(app: string | undefined): ChannelRates {
+  if (ofAll.app !== app) ofAll = { app, rates: new ChannelRates() };
+  return ofAll.rates;
+}
+
+/** As long as the dashboard is open, so that a line has its minutes before a page is looked at. */
+export function useRatesOfAll(app: string | undefined): ChannelRates {
+  const rates = ratesOf(app);
+  useWatch({ type: "channels", ...(app !== undefined && { app }) }, "channels", (report) => {
+    if (!told.has(report)) rates.add(report, Date.now());
+    told.add(report);
+  });
+  return rates;
+}
+
+/** Several parts of the page may hear the same. */
+const told = new WeakSet<ChannelReport>();
+
+/** Counted from the moment that somebody looks, or since the dashboard is open where it is among the busiest. Painted every second. */
 export function useChannelRates(filter: ChannelFilter): { readonly rates: ChannelRates; readonly nowMs: number } {
-  const rates = useMemo(() => new ChannelRates(), [filter.app, filter.channel]);
-  useWatch({ type: "channels", ...filter }, "channels", (report) => rates.add(report, Date.now()));
-  return { rates, nowMs: useNow(1_000) };
+  const all = useRatesOfAll(filter.channel === undefined ? filter.app : ofAll.app);
+  const own = useMemo(() => new ChannelRates(), [filter.app, filter.channel]);
+  const watch = filter.channel === undefined ? undefined : ({ type: "channels", ...filter } as const);
+  useWatch(watch, "channels", (report) => own.add(report, Date.now()));
+  const knowsIt = filter.channel !== undefined && filter.app !== undefined && all.knows(filter.app, filter.channel);
+  return { rates: filter.channel === undefined || knowsIt ? all : own, nowMs: useNow(1_000) };
 }

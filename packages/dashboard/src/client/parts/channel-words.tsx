@@ -4,17 +4,23 @@ import type { ChannelEntry } from "fanfare/wire/admin";
 import { to } from "../route.ts";
 import { count, lasting, plural } from "../show.ts";
 import type { Rate } from "./channel-rates.ts";
-import { Icon } from "./icon.tsx";
-import { Since } from "./small.tsx";
+import { Icon, type IconName } from "./icon.tsx";
+import { Since, useNow } from "./small.tsx";
 import { Spark } from "./spark.tsx";
 
 const ICONS = { public: "hash", private: "lock", presence: "people" } as const;
 
+export function channelIcon({ kind, encrypted, cache }: Pick<ChannelEntry, "kind" | "encrypted" | "cache">): IconName {
+  if (encrypted) return "shield";
+  return cache ? "bolt" : ICONS[kind];
+}
+
 /** Of one channel a link to its page; of several, how many there are. */
-export function ChannelName({ channel: { app, name, kind, channels } }: { channel: ChannelEntry }) {
+export function ChannelName({ channel }: { channel: ChannelEntry }) {
+  const { app, name, channels } = channel;
   return (
     <>
-      <Icon name={ICONS[kind]} isSmall />
+      <Icon name={channelIcon(channel)} isSmall />
       {channels === undefined ? (
         <a class="what" href={to("channel", { app, name })} title={name}>
           {name}
@@ -54,8 +60,19 @@ export function LastEvent({ rate: { last } }: { rate: Rate }) {
     <>
       {last.event}{" "}
       <span class="soft">
-        <Since atMs={last.atMs} /> ago
+        <Ago atMs={last.atMs} />
       </span>
+    </>
+  );
+}
+
+const JUST_NOW_MS = 2_000;
+
+function Ago({ atMs }: { atMs: number }) {
+  if (useNow(1_000) - atMs < JUST_NOW_MS) return <>now</>;
+  return (
+    <>
+      <Since atMs={atMs} /> ago
     </>
   );
 }

@@ -1,7 +1,7 @@
 /** The small things that every page has: times, marks, sizes, a copy button, a page's head. */
 
 import { signal } from "@preact/signals";
-import type { ChannelEntry, FeedType } from "fanfare/wire/admin";
+import type { FeedType } from "fanfare/wire/admin";
 import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import { clock, dateAndTime, iso, lasting, type Tone, TYPE_ICONS, TYPE_NAMES, TYPE_TONES } from "../show.ts";
@@ -45,16 +45,6 @@ export function TypeMark({ type }: { type: FeedType }) {
     <span class={`type ${TYPE_TONES[type] ?? "plain"}`} title={name}>
       <Icon name={TYPE_ICONS[type] ?? "msg"} isSmall />
       <span class="type-name">{name}</span>
-    </span>
-  );
-}
-
-export function Kind({ channel }: { channel: ChannelEntry }) {
-  return (
-    <span class="marks">
-      <Mark tone={channel.kind === "public" ? "plain" : "info"}>{channel.kind}</Mark>
-      {channel.encrypted && <Mark tone="good">encrypted</Mark>}
-      {channel.cache && <Mark tone="warn">cache</Mark>}
     </span>
   );
 }

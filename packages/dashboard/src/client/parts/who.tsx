@@ -1,11 +1,16 @@
 /** Who did it: a person by its name, the back end, Fanfare itself, or somebody who has not said who it is. */
 
-import type { ConsoleEntry } from "../feed.ts";
+import type { FeedEntry } from "fanfare/wire/admin";
 import { nameOfUser, userOfConnection } from "../names.ts";
 import { Icon } from "./icon.tsx";
 import { Person } from "./person.tsx";
 
-type WhoProps = Pick<ConsoleEntry, "type" | "app" | "user" | "address" | "connection">;
+interface WhoProps extends Pick<FeedEntry, "type"> {
+  readonly app?: string | undefined;
+  readonly user?: string | undefined;
+  readonly address?: string | undefined;
+  readonly connection?: string | undefined;
+}
 
 /** The id of the person, as far as is known. */
 export function personIn({ app, user, connection }: Pick<WhoProps, "app" | "user" | "connection">): string | undefined {
