@@ -292,5 +292,5 @@ async function picture(page: Page, place: string, wanted: Look, until: () => Pro
   const name = ["dashboard", place.replace(/\W.*/, ""), ...(suffix ? [suffix] : [])].join("-");
   const path = join(PICTURES, `${name}.png`);
   await page.screenshot({ path });
-  expect(Bun.file(path).size).toBeLessThan(300_000);
+  expect(Bun.file(path).size).toBeLessThan(400_000);
 }

@@ -122,8 +122,13 @@ function historyOf(match: string, size: number, ttlS: number) {
 async function changeThings(server: Server): Promise<void> {
   const lena = new Visitor(`${server.url}/dashboard`);
   await eventually(async () => expect((await lena.signIn("Lena", PASSWORDS.anna)).status).toBe(200));
-  const { body } = await lena.post<{ app: { id: string } }>("api/apps", { name: "Warehouse" });
-  await lena.post(`api/apps/${body.app.id}/rotate`, { forget: false });
+  // The three share a file, which another of them may be writing to.
+  const { app } = await eventually(async () => {
+    const made = await lena.post<{ app: { id: string } }>("api/apps", { name: "Warehouse" });
+    expect(made.status).toBe(200);
+    return made.body;
+  });
+  await lena.post(`api/apps/${app.id}/rotate`, { forget: false });
   const event = { channel: "orders", event: "order.paid", data: '{"id":38841,"total":19.9}' };
   await lena.post("api/apps/shop/events", event);
 }

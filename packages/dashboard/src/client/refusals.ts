@@ -69,7 +69,7 @@ export function titleOf({ type, code, why = "" }: FeedEntry): string {
   return call === undefined ? title : `API call: ${title.charAt(0).toLowerCase()}${title.slice(1)} (${call.status})`;
 }
 
-function titleOfCode(code: string): string {
+export function titleOfCode(code: string): string {
   return REASONS[code] ?? words(code);
 }
 

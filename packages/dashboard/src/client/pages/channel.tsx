@@ -103,7 +103,7 @@ function Actions({ app, name, channel, reload }: ActionsProps) {
       <a class="button" href={to("console", { app, channel: name })}>
         <Icon name="console" isSmall /> Open in console
       </a>
-      <Copy text={name} what="the name" shown="Copy name" />
+      <Copy text={name} what="name" shown="Copy name" />
       <Act needs="operate" look="danger" isDisabled={!channel} act={() => ask("kick")}>
         Kick everyone…
       </Act>
