@@ -11,7 +11,8 @@ test("a report of two hundred attempts is small, and says within a tenth how lon
   const app = { ...fakeApp(), id: "shop", webhooks: [{ url: "http://x/", events: [] }] };
   const took = Array.from({ length: 200 }, (_, at) => 40 + ((at * 37) % 200));
   for (const tookMs of took) reports.attempted({ app: app.id, target: "http://x/", tookMs, isTaken: true });
-  expect(JSON.stringify(reports.read()).length).toBeLessThan(400);
+  // A third of it are the bars of the last hour.
+  expect(JSON.stringify(reports.read()).length).toBeLessThan(500);
   const { hub } = await bench();
   const receivers = new Receivers(hub, () => reports.read());
   receivers.start();
