@@ -244,8 +244,14 @@ async function takePictures(): Promise<void> {
     const tall = look.width === undefined ? { ...look, height: 1_188 } : look;
     await picture(page, "overview", tall, () => page.locator(".happening li").nth(6).waitFor());
     await picture(page, "channels", look, () => page.waitForTimeout(6_000));
-    const dispatch = "channel?app=drivers&name=presence-dispatch";
-    await picture(page, dispatch, tall, () => page.waitForTimeout(6_000));
+  }
+  const dispatch = "channel?app=drivers&name=presence-dispatch";
+  await goTo(page, dispatch);
+  // A channel's chart begins when somebody looks at it.
+  await page.waitForTimeout((TOWN_LIFE_S * 1_000) / 2);
+  for (const look of LOOKS) {
+    const tall = look.width === undefined ? { ...look, height: 1_188 } : look;
+    await picture(page, dispatch, tall, () => page.waitForTimeout(1_000));
   }
   for (const look of LOOKS) {
     await picture(page, "console", look, async () => {
