@@ -141,6 +141,8 @@ export class Connection {
 
   static {
     const usual = Connection.prototype;
+    // So that a program that asks whether it has one finds the field.
+    usual.user = undefined;
     usual.transport = "websocket";
     usual.authenticatedAtMs = Number.NEGATIVE_INFINITY;
     usual.isAuthenticated = false;

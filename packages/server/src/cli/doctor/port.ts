@@ -42,6 +42,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EACCES: "this user may not open ports below 1024",
   EADDRNOTAVAIL: "EADDRNOTAVAIL: this is no address of this machine",
   ENOTFOUND: "ENOTFOUND: this is no address of this machine",
+  EINVAL: "EINVAL: this is no address of this machine",
 };
 
 async function socketFinding(path: string): Promise<Finding> {

@@ -28,17 +28,16 @@ export async function toListenError(error: unknown, { host, port }: Pick<Config,
     return new ListenError(code, "host", `\`host\`: cannot listen at ${host}: ${why}`);
   }
   const notHere = `\`host\` has to be an address of this machine, but is ${JSON.stringify(host)}`;
+  // Bun reports an unknown name as in use, or where the system also asks the local network for names, as invalid.
+  const mayBeUnknown = code === "EADDRINUSE" || code === "EINVAL";
+  if (mayBeUnknown && !(await isKnown(host))) return new ListenError("ENOTFOUND", "host", notHere);
   switch (code) {
-    case "EADDRINUSE": {
-      // Bun reports an unknown name as in use, too.
-      const isKnown = await lookup(host).then(Boolean, () => false);
-      if (!isKnown) return new ListenError("ENOTFOUND", "host", notHere);
+    case "EADDRINUSE":
       return new ListenError(
         code,
         "port",
         `port ${port} is already in use on ${host}: stop the other program or choose another`,
       );
-    }
     case "EACCES":
       return new ListenError(
         code,
@@ -50,4 +49,11 @@ export async function toListenError(error: unknown, { host, port }: Pick<Config,
       return new ListenError(code, "host", notHere);
   }
   return error;
+}
+
+function isKnown(host: string): Promise<boolean> {
+  return lookup(host).then(
+    () => true,
+    () => false,
+  );
 }
