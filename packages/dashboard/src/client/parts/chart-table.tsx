@@ -12,7 +12,12 @@ export interface ChartData {
   readonly show: (value: number) => string;
 }
 
-/** Newest first. */
+interface TableRow {
+  readonly key: number;
+  readonly time: string;
+  readonly values: readonly string[];
+}
+
 const MOST_ROWS = 300;
 
 export function ChartTable({ title, times, lines, range, show }: ChartData) {
@@ -20,13 +25,34 @@ export function ChartTable({ title, times, lines, range, show }: ChartData) {
     const values = lines.map((line) => line.values[index] ?? null);
     return timeS >= range[0] && values.some((value) => value !== null) ? [{ timeS, values }] : [];
   });
+  const newest = rows.toReversed().slice(0, MOST_ROWS);
+  return (
+    <ValuesTable
+      title={title}
+      labels={lines.map(({ label }) => label)}
+      rows={newest.map(({ timeS, values }) => ({
+        key: timeS,
+        time: dateAndTime(timeS * 1000),
+        values: values.map((value) => valueText(value, show)),
+      }))}
+    />
+  );
+}
+
+/** Rows as they come: newest first. */
+export function ValuesTable(props: {
+  readonly title: string;
+  readonly labels: readonly string[];
+  readonly rows: readonly TableRow[];
+}) {
+  const { title, labels, rows } = props;
   return (
     <div class="table chart-table">
       <table aria-label={title}>
         <thead>
           <tr>
             <th scope="col">Time</th>
-            {lines.map(({ label }) => (
+            {labels.map((label) => (
               <th key={label} scope="col" class="number">
                 {label}
               </th>
@@ -34,19 +60,16 @@ export function ChartTable({ title, times, lines, range, show }: ChartData) {
           </tr>
         </thead>
         <tbody>
-          {rows
-            .toReversed()
-            .slice(0, MOST_ROWS)
-            .map(({ timeS, values }) => (
-              <tr key={timeS}>
-                <th scope="row">{dateAndTime(timeS * 1000)}</th>
-                {values.map((value, at) => (
-                  <td key={lines[at]?.label} class="number">
-                    {valueText(value, show)}
-                  </td>
-                ))}
-              </tr>
-            ))}
+          {rows.map(({ key, time, values }) => (
+            <tr key={key}>
+              <th scope="row">{time}</th>
+              {values.map((value, at) => (
+                <td key={labels[at]} class="number">
+                  {value}
+                </td>
+              ))}
+            </tr>
+          ))}
         </tbody>
       </table>
     </div>

@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { clock, short } from "../show.ts";
+import { ValuesTable } from "./chart-table.tsx";
 
 export interface Panel {
   readonly label: string;
@@ -176,38 +177,13 @@ function nearest(times: readonly number[], ms: number): number | undefined {
   return times.reduce((best, time, at) => (Math.abs(time - ms) < Math.abs((times[best] ?? 0) - ms) ? at : best), 0);
 }
 
-/** Newest first. */
 function PlotTable({ title, times, panels }: Pick<PlotProps, "title" | "times" | "panels">) {
-  return (
-    <div class="table chart-table">
-      <table aria-label={title}>
-        <thead>
-          <tr>
-            <th scope="col">Time</th>
-            {panels.map(({ label }) => (
-              <th key={label} scope="col" class="number">
-                {label}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {Array.from(times.keys())
-            .reverse()
-            .map((at) => (
-              <tr key={times[at]}>
-                <th scope="row">{clock(times[at] ?? 0).slice(0, 8)}</th>
-                {panels.map(({ label, values }) => (
-                  <td key={label} class="number">
-                    {short(values[at] ?? 0)}
-                  </td>
-                ))}
-              </tr>
-            ))}
-        </tbody>
-      </table>
-    </div>
-  );
+  const rows = times.map((ms, at) => ({
+    key: ms,
+    time: clock(ms).slice(0, 8),
+    values: panels.map(({ values }) => short(values[at] ?? 0)),
+  }));
+  return <ValuesTable title={title} labels={panels.map(({ label }) => label)} rows={rows.reverse()} />;
 }
 
 function useWidth() {
