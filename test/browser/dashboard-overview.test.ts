@@ -76,6 +76,26 @@ test("numbers, nodes and what happens are of now, and what is wrong stands above
   await page.getByRole("heading", { name: "Nodes" }).waitFor();
 });
 
+test("what went out and came in is there as a table, too", async () => {
+  const server = await startWithDashboard();
+  const client = await connectPusher(server.url);
+  await client.subscribe("orders");
+  const { page } = await look(browser, server, { place: "overview" });
+  await page.getByRole("button", { name: "Messages per second: Show as table" }).click();
+  const table = page.getByRole("table", { name: "Messages per second" });
+  expect(await table.getByRole("columnheader").allTextContents()).toEqual(["Time", "Out", "In"]);
+  await eventually(
+    async () => {
+      const times = await table.getByRole("rowheader").allTextContents();
+      expect(times.length).toBeGreaterThan(1);
+      expect(times[0]).toMatch(/^\d\d:\d\d:\d\d$/);
+    },
+    { withinMs: PATIENCE_MS },
+  );
+  await page.getByRole("button", { name: "Messages per second: Hide table" }).click();
+  expect(await table.count()).toBe(0);
+});
+
 test("a receiver of webhooks that fails is said to, with what it answers", async () => {
   const receiver = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("broken", { status: 500 }) });
   atEnd(() => receiver.stop(true));
