@@ -17,10 +17,10 @@ import type { App } from "../../packages/server/src/domain/app.ts";
 import { noStatistics } from "../../packages/server/src/domain/app-statistics.ts";
 import type { Disconnect } from "../../packages/server/src/domain/error.ts";
 import { LATENCY_BOUNDS_S } from "../../packages/server/src/domain/latency.ts";
-import { RefusalCounts } from "../../packages/server/src/observers/feed/refusal-counts.ts";
-import { ReservoirSample } from "../../packages/server/src/observers/feed/reservoir-sample.ts";
+import { ReservoirSample } from "../../packages/server/src/observers/feed/feed.ts";
 import { SecondSeries } from "../../packages/server/src/observers/feed/second-series.ts";
 import { Durations } from "../../packages/server/src/observers/metrics/counts.ts";
+import { RefusalCounts } from "../../packages/server/src/observers/metrics/refusals.ts";
 
 describe("a sample", () => {
   test("has all of few, in their order", () => {

@@ -1,7 +1,12 @@
-/** A payload as a log may show it: without what is secret by its name or its look, and cut short. */
+/** A payload as a log or the dashboard may show it: without what is secret by its name or its look, and cut short. */
+
+import type { Payload } from "../admin/api-types.ts";
+import type { Frame } from "../domain/transport.ts";
 
 /** Longest text of one payload in a log, in characters. */
 const LONGEST = 500;
+/** Longest that the dashboard shows of one. */
+export const LONGEST_SHOWN = 4096;
 /** Longest payload that is taken apart; of a longer one only its beginning is looked at. */
 const LONGEST_PARSED = 16_384;
 const DEEPEST = 16;
@@ -55,6 +60,16 @@ export function redactReason(reason: string, longest = LONGEST): string {
 /** A frame as a log may show it: without user data, too. */
 export function redactFrame(frame: string): string {
   return shortened(redactText(frame, 0, FRAME_NAME), LONGEST);
+}
+
+/** For the dashboard: any JSON value, or the text of one. */
+export function redactPayload(data: unknown, longest = LONGEST_SHOWN): Payload {
+  const text = typeof data === "string" ? data : (JSON.stringify(data) ?? "");
+  return { text: redact(data, longest), bytes: Buffer.byteLength(text) };
+}
+
+export function redactFramePayload(frame: Frame, longest?: number): Payload {
+  return redactPayload(typeof frame === "string" ? frame : new TextDecoder().decode(frame), longest);
 }
 
 function shortened(text: string, longest: number): string {

@@ -1,13 +1,12 @@
 /** What the dashboard shows of an event: first only its names, to see which filters match; then, if it is shown, all of it. */
 
-import type { FeedEntry, FeedNames } from "../../admin/api-types.ts";
+import type { FeedEntry, FeedNames, Signed } from "../../admin/api-types.ts";
 import type { App } from "../../domain/app.ts";
 import type { Connection } from "../../domain/connection.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
 import { messageOf } from "../../domain/thrown.ts";
 import { nameIn } from "../../domain/user-info.ts";
-import { redactFramePayload, redactPayload, redactReasonForFeed } from "./redacted-payload.ts";
-import { refusedSignature } from "./refused-signature.ts";
+import { LONGEST_SHOWN, redactFramePayload, redactPayload, redactReason } from "../redact.ts";
 import { keptHeaders, type ShownHeaders, shownHeaders } from "./shown-headers.ts";
 
 /** What became of webhook events, which the hub does not know of. */
@@ -176,7 +175,7 @@ function more(source: FeedSource, longest: number): More {
       const place = path.replace(/\?.*$/s, "").slice(0, LONGEST_PATH);
       return {
         address,
-        why: `${method} ${place}: ${status} ${redactReasonForFeed(error.message)}`,
+        why: `${method} ${place}: ${status} ${shortReason(error.message)}`,
         ...(body && { payload: redactPayload(new TextDecoder().decode(body), longest) }),
         ...refusedSignature(source, longest),
       };
@@ -189,13 +188,51 @@ function more(source: FeedSource, longest: number): More {
       };
     case "failed": {
       const { error, during } = source;
-      return { why: `${during}: ${redactReasonForFeed(messageOf(error))}` };
+      return { why: `${during}: ${shortReason(messageOf(error))}` };
     }
     case "webhook":
       return { why: `${source.count} ${source.outcome}` };
     default:
       return {};
   }
+}
+
+type Refused = Extract<HubEvent, { type: "refused" | "api-refused" }>;
+
+/**
+ * What was signed wrong, as the signature explainer asks for it, each part at most so many characters long. A signature that was
+ * refused as wrong is nobody's secret; what was signed is left out where it has a secret in it, or is too long to be shown.
+ */
+function refusedSignature(refused: Refused, longest: number): Pick<FeedEntry, "signed"> {
+  if (refused.error.code !== "signature_invalid") return {};
+  const parts = refused.type === "refused" ? byClient(refused) : byBackend(refused);
+  if (!parts) return {};
+  const { type, secret = {}, ...open } = parts;
+  const isShort = ([, text]: readonly [string, string]) => text.length <= longest;
+  const isOpen = ([, text]: readonly [string, string]) => redactPayload(text, longest).text === text;
+  const all = [...Object.entries(open).filter(isShort), ...Object.entries(secret).filter(isOpen)];
+  return { signed: { type, ...Object.fromEntries(all) } };
+}
+
+interface Parts extends Omit<Signed, "channelData" | "userData" | "body"> {
+  /** What may have secrets in it. */
+  readonly secret?: Pick<Signed, "channelData" | "userData" | "body">;
+}
+
+function byClient({ connection, command }: Extract<Refused, { type: "refused" }>): Parts | undefined {
+  const socketId = connection.id;
+  if (command?.type === "subscribe" && command.proof) {
+    const { channel, proof } = command;
+    const secret = proof.data === undefined ? {} : { channelData: proof.data };
+    return { type: "channel", socketId, channel, auth: proof.auth, secret };
+  }
+  if (command?.type !== "signin" || command.by.type !== "signature") return undefined;
+  const { auth, userData } = command.by;
+  return { type: "user", socketId, auth, secret: { userData } };
+}
+
+function byBackend({ method, path, body }: Extract<Refused, { type: "api-refused" }>): Parts {
+  return { type: "request", method, path, secret: body ? { body: new TextDecoder().decode(body) } : {} };
 }
 
 /** What is on the other side of it. */
@@ -221,6 +258,11 @@ function described({ agent, library, headers }: Client = {}): More {
 
 /** With what the app's back end answered, where it was asked. */
 function reasonOf({ message, detail }: { readonly message: string; readonly detail: string | undefined }): string {
-  const reason = redactReasonForFeed(message);
-  return detail === undefined ? reason : `${reason} (${redactReasonForFeed(detail)})`;
+  const reason = shortReason(message);
+  return detail === undefined ? reason : `${reason} (${shortReason(detail)})`;
+}
+
+/** A sentence that says why. */
+function shortReason(reason: string): string {
+  return redactReason(reason, LONGEST_SHOWN);
 }

@@ -15,10 +15,9 @@ import {
 import { isReserved } from "../../domain/app.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
 import type { Clock, Observer } from "../../domain/ports.ts";
+import { LONGEST_SHOWN } from "../redact.ts";
 import { type ConnectionOf, type FeedSource, feedEntryOf, feedEventOf, type Seen, seenNow } from "./feed-event.ts";
 import { RecentEntries } from "./recent-entries.ts";
-import { LONGEST_SHOWN } from "./redacted-payload.ts";
-import { ReservoirSample } from "./reservoir-sample.ts";
 
 export interface FeedOptions {
   readonly clock: Clock;
@@ -181,4 +180,37 @@ function entryOf({ event, source, id, atMs, seen, openedAtMs }: Noted, longest: 
 function charactersOf({ payload, signed, headers }: FeedEntry): number {
   const lengthOf = (value: object | undefined) => (value ? JSON.stringify(value).length : 0);
   return (payload?.text.length ?? 0) + lengthOf(signed) + lengthOf(headers);
+}
+
+/** A few of many, each as likely to be among them as any other, whatever their number turns out to be. */
+export class ReservoirSample<T> {
+  readonly #size: number;
+  readonly #random: () => number;
+  #kept: { readonly at: number; readonly item: T }[] = [];
+  #count = 0;
+
+  /** `random` is from 0 up to, but not, 1. */
+  constructor(size: number, random: () => number) {
+    this.#size = size;
+    this.#random = random;
+  }
+
+  add(item: T): void {
+    const at = this.#count++;
+    if (at < this.#size) {
+      this.#kept.push({ at, item });
+      return;
+    }
+    const place = Math.floor(this.#random() * this.#count);
+    if (place < this.#size) this.#kept[place] = { at, item };
+  }
+
+  /** In the order of their coming, and how many are not among them; then it is empty. */
+  take(): { readonly items: readonly T[]; readonly leftOut: number } {
+    const kept = this.#kept.sort((one, other) => one.at - other.at);
+    const leftOut = this.#count - kept.length;
+    this.#kept = [];
+    this.#count = 0;
+    return { items: kept.map(({ item }) => item), leftOut };
+  }
 }

@@ -5,7 +5,7 @@ import { isReserved } from "../../domain/app.ts";
 import { type AppStatistics, noStatistics } from "../../domain/app-statistics.ts";
 import type { Clock } from "../../domain/ports.ts";
 import { type Durations, DurationsSince } from "../metrics/counts.ts";
-import type { RefusalCounts } from "./refusal-counts.ts";
+import type { RefusalCounts } from "../metrics/refusals.ts";
 
 export interface SecondSeriesOptions {
   /** Of each app, everything since it was first used. */

@@ -4,13 +4,11 @@ import type { HubEvent } from "../../domain/hub-event.ts";
 import { LATENCY_BOUNDS_S } from "../../domain/latency.ts";
 import type { Observer } from "../../domain/ports.ts";
 import { Counts, Durations, type Series } from "./counts.ts";
-import * as zeros from "./initial-series.ts";
-import { Labels } from "./labels.ts";
 import type { Reading } from "./merge.ts";
+import { WHY_CALL_REFUSED, WHY_CALL_UNKNOWN, WHY_CLOSED, WHY_REFUSED, WHY_TURNED_AWAY } from "./refusals.ts";
 import type { MetricsRegistry } from "./registry.ts";
 import type { AppTotals, Scraped, Snapshot } from "./snapshot.ts";
-import { SoketiCounts } from "./soketi-counts.ts";
-import { Totals } from "./totals.ts";
+import { Labels, Totals } from "./totals.ts";
 
 export interface MetricsOptions {
   readonly snapshot: () => Snapshot | Promise<Snapshot>;
@@ -21,11 +19,18 @@ export interface MetricsOptions {
   readonly sharesWebhookQueue: boolean;
 }
 
+/** Of more apps than that, series begin with their first event: each app has about eighty. */
+const MOST_ZEROED = 100;
+const PROTOCOLS = ["pusher", "native", "events"];
+const PUBLISHERS = ["client", "backend"];
+const ACTS = ["subscribe", "unsubscribe", "kick", "ban", "unban", "disconnect", "reconnect"];
+const OUTCOMES = ["sent", "retried", "dead"];
+const STATUSES = [200, 400, 401, 403, 404, 409, 413, 429, 500, 503];
+
 export class Metrics {
   readonly #labels = new Labels();
   readonly #totals = new Totals(this.#labels);
   readonly #options: MetricsOptions;
-  readonly #soketi: SoketiCounts | undefined;
   /** Labels of the apps whose series there are from the start. */
   readonly #initialized = new Set<string>();
   #wasReachable = true;
@@ -99,33 +104,39 @@ export class Metrics {
     LATENCY_BOUNDS_S,
   );
 
+  // What only soketi counts.
+  readonly #calls = new Counts("http_calls_received_total", "Calls of the HTTP API.", "app");
+  readonly #callBytesIn = new Counts("http_received_bytes", "Bytes in the bodies of calls of the HTTP API.", "app");
+  readonly #callBytesOut = new Counts("http_transmitted_bytes", "Bytes in the bodies of its answers.", "app");
+
   constructor(options: MetricsOptions) {
     this.#options = options;
-    if (options.soketiNames) this.#soketi = new SoketiCounts();
     for (const counts of [this.#relocations, this.#engineLosses, this.#engineReturns, this.#failures])
       counts.add([], 0);
-    begin(this.#rejected, [], zeros.WHY_TURNED_AWAY);
-    begin(this.#apiRequests, [], zeros.STATUSES);
-    begin(this.#apiRefused, [""], zeros.WHY_CALL_UNKNOWN);
+    begin(this.#rejected, [], WHY_TURNED_AWAY);
+    begin(this.#apiRequests, [], STATUSES);
+    begin(this.#apiRefused, [""], WHY_CALL_UNKNOWN);
   }
 
-  /** These apps are there: whatever is counted of them is 0 until it happens. */
+  /**
+   * These apps are there: whatever is counted of them is 0 until it happens. A series that begins with its first event has no
+   * increase for it, and an alert on that would miss the one that matters most.
+   */
   initialize(apps: readonly string[]): void {
     for (const id of apps) {
-      if (this.#initialized.size >= zeros.MOST_ZEROED) return;
+      if (this.#initialized.size >= MOST_ZEROED) return;
       const app = this.#labels.app(id);
       if (this.#initialized.has(app)) continue;
       this.#initialized.add(app);
       this.#totals.keep(id, { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0 });
-      for (const counts of [this.#gaps, this.#slowReaders, this.#purged, ...(this.#soketi?.all ?? [])])
-        counts.add([app], 0);
-      begin(this.#opened, [app], zeros.PROTOCOLS);
-      begin(this.#closed, [app], zeros.WHY_CLOSED);
-      begin(this.#refused, [app], zeros.WHY_REFUSED);
-      begin(this.#apiRefused, [app], zeros.WHY_CALL_REFUSED);
-      begin(this.#published, [app], zeros.PUBLISHERS);
-      begin(this.#webhooks, [app], zeros.OUTCOMES);
-      begin(this.#steered, [app], zeros.ACTS);
+      for (const counts of [this.#gaps, this.#slowReaders, this.#purged, ...this.#soketiCalls]) counts.add([app], 0);
+      begin(this.#opened, [app], PROTOCOLS);
+      begin(this.#closed, [app], WHY_CLOSED);
+      begin(this.#refused, [app], WHY_REFUSED);
+      begin(this.#apiRefused, [app], WHY_CALL_REFUSED);
+      begin(this.#published, [app], PUBLISHERS);
+      begin(this.#webhooks, [app], OUTCOMES);
+      begin(this.#steered, [app], ACTS);
     }
   }
 
@@ -141,16 +152,10 @@ export class Metrics {
 
   readonly observe: Observer = (event: HubEvent) => {
     switch (event.type) {
-      case "opened": {
-        const app = this.#labels.app(event.connection.app.id);
-        this.#soketi?.opened.add([app]);
-        return this.#opened.add([app, event.connection.protocol.name]);
-      }
-      case "closed": {
-        const app = this.#labels.app(event.connection.app.id);
-        this.#soketi?.closed.add([app]);
-        return this.#closed.add([app, event.why?.code ?? "client"]);
-      }
+      case "opened":
+        return this.#opened.add([this.#labels.app(event.connection.app.id), event.connection.protocol.name]);
+      case "closed":
+        return this.#closed.add([this.#labels.app(event.connection.app.id), event.why?.code ?? "client"]);
       case "rejected":
         return this.#rejected.add([event.why.code]);
       case "refused":
@@ -219,7 +224,7 @@ export class Metrics {
 
   /** Whether calls of the HTTP API are to be measured, which costs each a copy of its answer. */
   get measuresCalls(): boolean {
-    return this.#soketi !== undefined;
+    return this.#options.soketiNames;
   }
 
   /** A call of the HTTP API was answered. */
@@ -230,9 +235,9 @@ export class Metrics {
   /** The same call of an app there is, where calls are measured. */
   apiMeasured(id: string, bytesIn: number, bytesOut: number): void {
     const app = [this.#labels.app(id)];
-    this.#soketi?.calls.add(app);
-    this.#soketi?.callBytesIn.add(app, bytesIn);
-    this.#soketi?.callBytesOut.add(app, bytesOut);
+    this.#calls.add(app);
+    this.#callBytesIn.add(app, bytesIn);
+    this.#callBytesOut.add(app, bytesOut);
   }
 
   /** The app's totals begin anew elsewhere, and go on here. */
@@ -247,6 +252,10 @@ export class Metrics {
     (reachable ? this.#engineReturns : this.#engineLosses).add();
   }
 
+  get #soketiCalls(): readonly Counts[] {
+    return this.#options.soketiNames ? [this.#calls, this.#callBytesIn, this.#callBytesOut] : [];
+  }
+
   #counted(name: string, help: string, ...labelNames: readonly string[]): Counts {
     const counts = new Counts(name, help, ...labelNames);
     this.#counts.push(counts);
@@ -256,7 +265,10 @@ export class Metrics {
   #loaded(): Promise<MetricsRegistry> {
     this.#registry ??= import("./registry.ts").then(({ MetricsRegistry }) => {
       const durations = [this.#publishTook, this.deliveries, this.#hookTook];
-      const [counts, labels, totals, soketi] = [this.#counts, this.#labels, this.#totals, this.#soketi];
+      const [counts, labels, totals] = [this.#counts, this.#labels, this.#totals];
+      const soketi = this.#options.soketiNames
+        ? { opened: this.#opened, closed: this.#closed, calls: this.#soketiCalls }
+        : undefined;
       return new MetricsRegistry({ ...this.#options, counts, durations, labels, totals, soketi });
     });
     return this.#registry;

@@ -2,20 +2,17 @@
 
 import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from "prom-client";
 import type { Counts, Durations } from "./counts.ts";
-import type { Labels } from "./labels.ts";
 import type { Reading } from "./merge.ts";
 import type { AppTotals, OutboxSnapshot, Scraped, Snapshot } from "./snapshot.ts";
-import type { SoketiCounts } from "./soketi-counts.ts";
-import { addSoketiNames } from "./soketi-names.ts";
-import type { Totals } from "./totals.ts";
+import type { Labels, Totals } from "./totals.ts";
 
 export interface MetricsRegistryOptions {
   readonly counts: readonly Counts[];
   readonly durations: readonly Durations[];
   readonly labels: Labels;
   readonly totals: Totals;
-  /** Where soketi's names are wanted. */
-  readonly soketi: SoketiCounts | undefined;
+  /** Where soketi's names are wanted, what has a name of its own there. */
+  readonly soketi: { readonly opened: Counts; readonly closed: Counts; readonly calls: readonly Counts[] } | undefined;
   readonly snapshot: () => Snapshot | Promise<Snapshot>;
   readonly version: string;
   /** Whether all processes of the server read the same queue of webhooks. */
@@ -31,6 +28,10 @@ const REFUSALS = ["OOM", "READONLY", "NOPERM", "NOAUTH"] as const;
 /** How often the lag of the event loop is measured. Every 10 ms, which is prom-client's own, a server without clients does little else. */
 const LAG_EVERY_MS = 200;
 
+/** soketi's default for `METRICS_PROMETHEUS_PREFIX`. */
+const SOKETI = "soketi_";
+const SOKETI_LABELS = ["app_id", "port"];
+
 export class MetricsRegistry {
   readonly #options: MetricsRegistryOptions;
   readonly #registry = new Registry();
@@ -39,7 +40,7 @@ export class MetricsRegistry {
 
   constructor(options: MetricsRegistryOptions) {
     this.#options = options;
-    const { counts, durations, labels, soketi, version } = options;
+    const { counts, durations, version } = options;
     for (const each of counts) this.#counter(each);
     for (const each of durations) this.#registry.registerMetric(histogram(each));
     collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: LAG_EVERY_MS });
@@ -49,15 +50,7 @@ export class MetricsRegistry {
     this.#perNode();
     this.#perWebhookQueue();
     this.#perOutbox();
-    if (!soketi) return;
-    const [snapshot, totals] = [() => this.#snapshot(), () => this.#totals()];
-    addSoketiNames({
-      ...{ registry: this.#registry, lagEveryMs: LAG_EVERY_MS },
-      labels,
-      counts: soketi,
-      snapshot,
-      totals,
-    });
+    this.#perSoketiName();
   }
 
   /** Of this process. */
@@ -173,6 +166,59 @@ export class MetricsRegistry {
     this.#gauge("webhooks_oldest_seconds", "How long the oldest webhook event has waited.", [], oldest, "max");
   }
 
+  /** The numbers under the names and labels of soketi 1.6, so that dashboards and alerts made for it go on working. */
+  #perSoketiName(): void {
+    const { soketi, labels } = this.#options;
+    if (!soketi) return;
+    collectDefaultMetrics({ register: this.#registry, prefix: SOKETI, eventLoopMonitoringPrecision: LAG_EVERY_MS });
+    const snapshot = () => this.#snapshot();
+    new Gauge({
+      name: `${SOKETI}connected`,
+      help: "Connections that are open.",
+      labelNames: SOKETI_LABELS,
+      registers: [this.#registry],
+      async collect() {
+        const { apps, port } = await snapshot();
+        this.reset();
+        for (const { id, connections } of apps) this.inc({ app_id: labels.app(id), port }, connections);
+      },
+    });
+    this.#soketiTotal("socket_received_bytes", "Bytes in frames from clients.", "bytesIn");
+    this.#soketiTotal("socket_transmitted_bytes", "Bytes in frames to clients.", "bytesOut");
+    this.#soketiTotal("ws_messages_received_total", "Frames from clients.", "messagesIn");
+    this.#soketiTotal("ws_messages_sent_total", "Frames to clients.", "messagesOut");
+    this.#soketiCounter("new_connections_total", "Connections that were welcomed.", async () => byApp(soketi.opened));
+    this.#soketiCounter("new_disconnections_total", "Connections that ended.", async () => byApp(soketi.closed));
+    for (const calls of soketi.calls) this.#soketiCounter(calls.name, calls.help, async () => byApp(calls));
+  }
+
+  #soketiTotal(name: string, help: string, key: keyof AppTotals): void {
+    this.#soketiCounter(name, help, async () =>
+      Array.from(await this.#totals(), ([app, numbers]) => [app, numbers[key]] as const),
+    );
+  }
+
+  /** Of one app there may be several values, which are added up. */
+  #soketiCounter(
+    name: string,
+    help: string,
+    read: () => Promise<Iterable<readonly [app: string, value: number]>>,
+  ): void {
+    const snapshot = () => this.#snapshot();
+    new Counter({
+      name: `${SOKETI}${name}`,
+      help,
+      labelNames: SOKETI_LABELS,
+      registers: [this.#registry],
+      async collect() {
+        const { port } = await snapshot();
+        const all = await read();
+        this.reset();
+        for (const [app_id, value] of all) this.inc({ app_id, port }, value);
+      },
+    });
+  }
+
   #counter(counts: Counts): void {
     new Counter({
       name: `fanfare_${counts.name}`,
@@ -232,6 +278,10 @@ export class MetricsRegistry {
   async #totals(): Promise<ReadonlyMap<string, AppTotals>> {
     return this.#options.totals.of((await this.#snapshot()).apps);
   }
+}
+
+function byApp({ series }: Counts): readonly (readonly [app: string, value: number])[] {
+  return Array.from(series, ({ labels: { app = "" }, value }) => [app, value] as const);
 }
 
 /** As prom-client has it of a histogram of its own, which cannot be set to what was counted elsewhere. */

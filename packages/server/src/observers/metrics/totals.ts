@@ -1,7 +1,21 @@
 /** What the apps did in total, by label. A total never falls, though apps that nobody uses any more are forgotten elsewhere. */
 
-import type { Labels } from "./labels.ts";
 import type { AppSnapshot, AppTotals } from "./snapshot.ts";
+
+/** Apps with a label of their own; those that come later share one. */
+const MOST_APPS = 1_000;
+
+/** Keeps the number of different labels bounded: each is a time series, and clients must not be able to make them. */
+export class Labels {
+  readonly #apps = new Set<string>();
+
+  app(id: string): string {
+    if (this.#apps.has(id)) return id;
+    if (this.#apps.size >= MOST_APPS) return "others";
+    this.#apps.add(id);
+    return id;
+  }
+}
 
 export class Totals {
   readonly #labels: Labels;

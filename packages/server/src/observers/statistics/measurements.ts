@@ -3,8 +3,8 @@
 import type { Measured } from "../../domain/app-statistics.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
 import type { Observer } from "../../domain/ports.ts";
-import { RefusalCounts } from "../feed/refusal-counts.ts";
 import { type Durations, DurationsSince } from "../metrics/counts.ts";
+import { RefusalCounts } from "../metrics/refusals.ts";
 
 /** What becomes of several values in one span of time: the last stands, they are added up, or the highest stands. */
 export const MEASURES = {

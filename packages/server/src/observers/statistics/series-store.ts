@@ -2,9 +2,8 @@
 
 import type { Database } from "../../database/open.ts";
 import type { Measured, StatisticsQuestion, StoredMeasure } from "../../domain/app-statistics.ts";
-import { endedNodes } from "./ended-nodes.ts";
 import { MEASURES, type Measure } from "./measurements.ts";
-import { addToSpans, type Span, spanSteps } from "./spans.ts";
+import { addToSpans, endedNodes, type Span, spanSteps } from "./spans.ts";
 
 /** That are read at most: a chart of a day with 30 values a minute takes 45 000. */
 const MOST_ROWS = 200_000;

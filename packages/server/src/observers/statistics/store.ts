@@ -8,8 +8,7 @@ import {
   noStatistics,
   type StatisticsQuestion,
 } from "../../domain/app-statistics.ts";
-import { endedNodes } from "./ended-nodes.ts";
-import { addToSpans, forgetSpans, type Span } from "./spans.ts";
+import { addToSpans, endedNodes, forgetSpans, type Span } from "./spans.ts";
 
 /** What all nodes together counted in one span of time that began at `atMs`. */
 export interface Point extends AppStatistics {

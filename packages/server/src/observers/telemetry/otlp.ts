@@ -1,11 +1,11 @@
 /** The way to a collector: OTLP over HTTP, in protobuf or JSON, by OpenTelemetry's own exporters. */
 
+import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
 import { OTLPExporterBase } from "@opentelemetry/otlp-exporter-base";
 import { createOtlpHttpExportDelegate, httpAgentFactoryFromOptions } from "@opentelemetry/otlp-exporter-base/node-http";
 import type { IExporterMetricsHelper, ISerializer } from "@opentelemetry/otlp-transformer";
 import { type Resource, resourceFromAttributes } from "@opentelemetry/resources";
 import type { Failed, OtlpSettings, Signal } from "./endpoints.ts";
-import { QuietExporter } from "./quiet-exporter.ts";
 
 export interface OtlpOptions {
   readonly settings: OtlpSettings;
@@ -47,6 +47,48 @@ export function otlpExporter<Items, Answer>(
     undefined,
   );
   return new QuietExporter(new OTLPExporterBase(delegate), signal, failed);
+}
+
+interface Exporter<Items> {
+  export(items: Items, done: (result: ExportResult) => void): void;
+  forceFlush?(): Promise<void>;
+  shutdown(): Promise<void>;
+}
+
+/** Its receiver may be away: that is said once, and again when it was there in between. */
+class QuietExporter<Items> implements Exporter<Items> {
+  readonly #exporter: Exporter<Items>;
+  readonly #what: string;
+  readonly #failed: Failed;
+  #isAway = false;
+
+  /** `what`: "traces". */
+  constructor(exporter: Exporter<Items>, what: string, failed: Failed) {
+    this.#exporter = exporter;
+    this.#what = what;
+    this.#failed = failed;
+  }
+
+  export(items: Items, done: (result: ExportResult) => void): void {
+    this.#exporter.export(items, (result) => {
+      const isAway = result.code !== ExportResultCode.SUCCESS;
+      if (isAway && !this.#isAway) {
+        const why = result.error ?? new Error(`The receiver of ${this.#what} took none.`);
+        this.#failed(why, `sending ${this.#what}: they are dropped until the receiver takes them again`);
+      }
+      this.#isAway = isAway;
+      // It is reported above; the library would report it again, each time.
+      done({ code: ExportResultCode.SUCCESS });
+    });
+  }
+
+  forceFlush(): Promise<void> {
+    return this.#exporter.forceFlush?.() ?? Promise.resolve();
+  }
+
+  shutdown(): Promise<void> {
+    return this.#exporter.shutdown();
+  }
 }
 
 /** The server, as a collector knows it. */
