@@ -297,7 +297,7 @@ test("a visitor by another client is shown as what it says, within bounds", asyn
 
 test("the code for phones is the machine's own address where the server listens on all of them, and how to where not", async () => {
   const open = await visit(browser, await startDemo({ host: "0.0.0.0" }));
-  const { networkAddresses } = await import("../../packages/server/src/server/system/network-addresses.ts");
+  const { networkAddresses } = await import("../../packages/server/src/server/system/machine.ts");
   const [address = ""] = networkAddresses();
   const label = await open.page.getAttribute("#qr svg", "aria-label");
   expect(label).toBe(`QR code of http://${address}:${new URL(open.page.url()).port}/`);

@@ -3,8 +3,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { NodeState } from "../../packages/server/src/domain/ports.ts";
 import type { Server } from "../../packages/server/src/index.ts";
-import { placesOf } from "../../packages/server/src/server/cluster/cluster-shares.ts";
-import { areEven, evenShares, type Place } from "../../packages/server/src/server/cluster/even-shares.ts";
+import { areEven, evenShares, type Place, placesOf } from "../../packages/server/src/server/cluster/cluster-shares.ts";
 import { engineSettings } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { demoApp, demoAppFile, readDemoApp, withDemoApp } from "../../packages/server/src/config/demo-app.ts";
 import { ConfigError, parseConfig } from "../../packages/server/src/config/load.ts";
 import { channelOf } from "../../packages/server/src/domain/channel.ts";
-import { deserializeConfig, serializeConfig } from "../../packages/server/src/server/workers/config-json.ts";
+import { deserializeConfig, serializeConfig } from "../../packages/server/src/server/workers/ipc-messages.ts";
 
 const root = mkdtempSync(join(tmpdir(), "fanfare-demo-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));

@@ -6,7 +6,7 @@ import type { AppProvider } from "./apps/provided-apps.ts";
 import { type ConfigInput, parseConfig, type SettingsInput } from "./config/load.ts";
 import type { User } from "./domain/message.ts";
 import type { Awaitable, Engine, EngineFactory } from "./domain/ports.ts";
-import { parseDeclaration } from "./server/embed/parse-declaration.ts";
+import { parseDeclaration } from "./server/embed/declared-events.ts";
 import type { FetchContext } from "./server/http/fetch-handler.ts";
 import { type Implementations, isProvider } from "./server/implementations.ts";
 import type { LaunchOptions } from "./server/lifecycle/status.ts";

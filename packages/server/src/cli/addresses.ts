@@ -2,7 +2,7 @@
 
 import type { Config } from "../config/load.ts";
 import { isUnixSocketPath } from "../config/schema/fields.ts";
-import { isEverywhere } from "../server/system/network-addresses.ts";
+import { isEverywhere } from "../server/system/machine.ts";
 import { CliError } from "./errors.ts";
 
 /** Accepts ws:// and wss:// as well, as one copies them from the banner. */

@@ -12,7 +12,7 @@ import { pusherProtocol } from "../protocols/pusher/codec.ts";
 import { recoveringPusherProtocol } from "../protocols/pusher/recovery.ts";
 import { appBackends } from "./app-backends.ts";
 import { buildListenOptions } from "./build-listen-options.ts";
-import { nodeName, portGroupOf } from "./cluster/node-name.ts";
+import { nodeName } from "./cluster/node-states.ts";
 import { RoomMonitor } from "./cluster/room-monitor.ts";
 import { createAppDirectory } from "./create-app-directory.ts";
 import { Dashboard } from "./dashboard/dashboard.ts";
@@ -25,8 +25,7 @@ import { OwnedSessions } from "./streams/owned-sessions.ts";
 import { Relay } from "./streams/relay.ts";
 import { Sessions } from "./streams/sessions.ts";
 import { Streams } from "./streams/streams.ts";
-import { EventLoopLag } from "./system/event-loop-lag.ts";
-import { scheduleTurn } from "./system/machine-clock.ts";
+import { EventLoopLag, scheduleTurn } from "./system/machine-clock.ts";
 import { MemoryMonitor } from "./system/memory-monitor.ts";
 import { HeldWrites } from "./websocket/held-writes.ts";
 import { Listeners } from "./websocket/listeners.ts";
@@ -34,7 +33,8 @@ import { SlowConsumers, withSlowConsumers } from "./websocket/slow-consumers.ts"
 
 export function build(deps: Dependencies, engine: Engine): Parts {
   const { config, clock, extensions, storage, log } = deps;
-  const portGroup = deps.sharesPort ? portGroupOf(process.ppid) : undefined;
+  // The same for all processes of one server: the name of the one that has started the others.
+  const portGroup = deps.sharesPort ? nodeName(process.ppid) : undefined;
   const node = { id: crypto.randomUUID(), name: nodeName() };
   const startedAtMs = Date.now();
   const apps = createAppDirectory(deps, () => hub);

@@ -25,7 +25,7 @@ import type { Dependencies } from "./parts.ts";
 import { type ServerProcess, ServingProcess } from "./serving-process.ts";
 import { Storage } from "./storage/storage.ts";
 import type { StorageHost } from "./storage/storage-options.ts";
-import { openFileLimit } from "./system/file-limit.ts";
+import { openFileLimit } from "./system/machine.ts";
 import { machineClock as clock } from "./system/machine-clock.ts";
 import { toListenError } from "./websocket/listen-error.ts";
 import { Primary } from "./workers/primary.ts";

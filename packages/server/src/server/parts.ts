@@ -19,7 +19,7 @@ import type { Rebalancer } from "./lifecycle/rebalancer.ts";
 import type { Storage } from "./storage/storage.ts";
 import type { Sessions } from "./streams/sessions.ts";
 import type { Streams } from "./streams/streams.ts";
-import type { EventLoopLag } from "./system/event-loop-lag.ts";
+import type { EventLoopLag } from "./system/machine-clock.ts";
 import type { MemoryMonitor } from "./system/memory-monitor.ts";
 import type { HeldWrites } from "./websocket/held-writes.ts";
 import type { Listeners } from "./websocket/listeners.ts";

@@ -17,8 +17,8 @@ import { startOutboxes } from "./start-outboxes.ts";
 import type { MemoryMonitor } from "./system/memory-monitor.ts";
 import { CertificateWatcher } from "./tls/certificate-watcher.ts";
 import { readCertificates } from "./tls/read-certificates.ts";
+import { removeStaleSocket } from "./websocket/listen.ts";
 import type { Listeners } from "./websocket/listeners.ts";
-import { removeStaleSocket } from "./websocket/unix-socket.ts";
 
 const SWEEP_MS = 1_000;
 

@@ -8,7 +8,7 @@ import { messageOf } from "../../domain/thrown.ts";
 import { controlPath } from "../../server/lifecycle/control-socket.ts";
 import type { LaunchOptions } from "../../server/lifecycle/status.ts";
 import type { Server } from "../../server/server.ts";
-import { networkAddresses } from "../../server/system/network-addresses.ts";
+import { networkAddresses } from "../../server/system/machine.ts";
 import { ListenError } from "../../server/websocket/listen-error.ts";
 import { workerIdentity } from "../../server/workers/worker-identity.ts";
 import { banner } from "../banner.ts";

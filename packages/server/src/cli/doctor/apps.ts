@@ -3,7 +3,7 @@
 import { demoAppFile, readDemoApp } from "../../config/demo-app.ts";
 import type { Config } from "../../config/load.ts";
 import type { App } from "../../domain/app.ts";
-import { isEverywhere } from "../../server/system/network-addresses.ts";
+import { isEverywhere } from "../../server/system/machine.ts";
 import { type Finding, findings } from "./finding.ts";
 
 const { ok, warning, problem } = findings("apps");

@@ -7,7 +7,7 @@ import { rootCertificates } from "node:tls";
 import { errorReason } from "../../config/config-error.ts";
 import type { Config } from "../../config/load.ts";
 import type { CertificateSettings } from "../../config/schema/tls.ts";
-import { parseCertificates, parsePrivateKey, validityProblem } from "../../server/tls/parse-pem.ts";
+import { parseCertificates, parsePrivateKey, validityProblem } from "../../server/tls/read-certificates.ts";
 import { plural } from "../output.ts";
 import { type Finding, findings } from "./finding.ts";
 

@@ -7,7 +7,7 @@ import manifest from "../../../package.json" with { type: "json" };
 import { errorReason } from "../../config/config-error.ts";
 import type { Config } from "../../config/load.ts";
 import { codeOf } from "../../domain/thrown.ts";
-import { openFileLimit } from "../../server/system/file-limit.ts";
+import { openFileLimit } from "../../server/system/machine.ts";
 import { type Finding, findings } from "./finding.ts";
 
 export function checkRuntime(version = Bun.version, tested = manifest.dependencies.bun): Finding {

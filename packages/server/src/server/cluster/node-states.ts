@@ -1,5 +1,6 @@
-/** How the nodes of the cluster are, as the engine has it: read again after a second at the earliest. */
+/** How the nodes of the cluster are, and how this one is called. */
 
+import { hostname } from "node:os";
 import type { Clock, NodeState } from "../../domain/ports.ts";
 import type { Hub } from "../../hub/hub.ts";
 
@@ -7,6 +8,7 @@ import type { Hub } from "../../hub/hub.ts";
 const SILENT_MS = 3_500;
 const FRESH_MS = 1_000;
 
+/** As the engine has it: read again after a second at the earliest. */
 export class NodeStates {
   readonly #hub: Pick<Hub, "nodes">;
   readonly #clock: Clock;
@@ -44,4 +46,9 @@ export function takesClients(state: NodeState): boolean {
 /** What a balancer sees as one: a node, or the processes of a server that share its port. */
 export function placeOf({ id, portGroup }: Pick<NodeState, "id" | "portGroup">): string {
   return portGroup ?? id;
+}
+
+/** How a node is called where people read a list of them. */
+export function nodeName(pid = process.pid): string {
+  return `${hostname()}:${pid}`;
 }

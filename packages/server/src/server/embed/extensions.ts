@@ -1,28 +1,31 @@
 /** What the embedding program adds to its server: hooks, handlers, endpoints, middleware. It outlives each start and stop. */
 
+import { randomUUID } from "node:crypto";
 import type { Declaration } from "@fanfare/schema";
 import type { AuthorizeDashboard } from "../../admin/access.ts";
 import type { Backend } from "../../backend/backend.ts";
 import type { Config } from "../../config/schema/schema.ts";
 import type { App } from "../../domain/app.ts";
+import { CommandError, Disconnect } from "../../domain/error.ts";
+import type { User } from "../../domain/message.ts";
 import type { Clock, Guard } from "../../domain/ports.ts";
+import { consistentUserInfo } from "../../domain/user-info.ts";
 import { type MoreAuthority, tokenGuard, tokenVerifier, userOfToken } from "../../guards/token.ts";
 import { Channels } from "../../hub/channels.ts";
+import { checkUserId } from "../../hub/limits.ts";
 import type { Deciders } from "../../hub/options.ts";
 import { TurnQueue } from "../../hub/turn-queue.ts";
+import { loadControllers } from "../endpoints/controller.ts";
 import type { EndpointLimits } from "../endpoints/endpoint-connection.ts";
 import { EndpointRegistry } from "../endpoints/endpoint-registry.ts";
-import { loadControllers } from "../endpoints/load-controllers.ts";
 import type { EndpointHost } from "../endpoints/registered-endpoint.ts";
 import type { FetchHandler } from "../http/fetch-handler.ts";
 import { scheduleTurn } from "../system/machine-clock.ts";
-import { authenticate, authenticateHandshake } from "./authenticator.ts";
-import { DeclaredEvents } from "./declared-events.ts";
+import { DeclaredEvents, loadDeclaration } from "./declared-events.ts";
 import { EventHandlers } from "./event-handlers.ts";
 import { type HookHost, Hooks } from "./hooks.ts";
 import { MiddlewareStack } from "./middleware.ts";
-import { loadDeclaration } from "./parse-declaration.ts";
-import type { Authenticator } from "./types.ts";
+import type { Authenticator, NewUser } from "./types.ts";
 
 /** The server around the extensions, running or not. */
 export interface ExtensionsHost extends HookHost {
@@ -152,4 +155,40 @@ function limitsOf({ limits, activityTimeoutS, pongTimeoutS }: Config): EndpointL
     pongTimeoutS,
     concurrent: false,
   };
+}
+
+/** Asks the program which user a client is, and checks its answer. */
+async function authenticate(
+  ask: Authenticator,
+  app: App,
+  credentials: Readonly<Record<string, unknown>>,
+): Promise<User | false> {
+  const said: unknown = await ask(credentials, app);
+  const answer = said === true ? { id: nameIn(credentials) } : said;
+  if (answer === false || answer === null || answer === undefined) return false;
+  if (typeof answer !== "object" || !("id" in answer) || !isId(answer.id)) {
+    throw new TypeError("The authenticator has to return a user, such as { id: credentials.username }, true or false.");
+  }
+  const { infoText: _, ...known } = answer as NewUser;
+  const user = { ...known, ...consistentUserInfo(answer as NewUser), id: String(answer.id) };
+  checkUserId(app, user.id);
+  return user;
+}
+
+/** During a handshake a refusal closes the connection. */
+async function authenticateHandshake(...args: Parameters<typeof authenticate>): Promise<User | false> {
+  try {
+    return await authenticate(...args);
+  } catch (error) {
+    throw error instanceof CommandError ? new Disconnect("token_invalid", error.message) : error;
+  }
+}
+
+/** The user's id where the program answers only that the credentials are valid: the username in them, or a random id. */
+function nameIn({ username }: Readonly<Record<string, unknown>>): string | number {
+  return isId(username) ? username : randomUUID();
+}
+
+function isId(id: unknown): id is string | number {
+  return typeof id === "string" || typeof id === "number";
 }

@@ -9,7 +9,7 @@ import { payloadValue } from "../../domain/payload.ts";
 import type { Awaitable, Guard } from "../../domain/ports.ts";
 import { andThen } from "../../hub/awaitable.ts";
 import type { Grant, Permission } from "../../hub/grants.ts";
-import { nativePromise } from "../system/native-promise.ts";
+import { nativePromise } from "../system/promises.ts";
 import type { ChannelHook, HookAliases, HookName, HookTypes, Message, NewMember, WorkerInfo } from "./types.ts";
 
 interface Listener<Name extends HookName> {

@@ -1,13 +1,13 @@
-/** The program's own HTTP on the server's port: any handler of web-standard requests, within the server's limits. */
+/** The program's own HTTP on the server's port: any handler of web-standard requests, within the server's limits; and its middleware around requests. */
 
 import type { Awaitable } from "../../domain/ports.ts";
 import { type BodyTooLargeError, checkDeclaredLength, limitedStream } from "../../http/body.ts";
-import { errorResponseFor, HttpError } from "../../http/error-response.ts";
+import { errorResponseFor, HttpError, isKnownError } from "../../http/error-response.ts";
 import type { EndpointRegistry } from "../endpoints/endpoint-registry.ts";
 import type { ResolveCaller } from "../http/caller.ts";
-import { endOnAbort } from "../http/event-stream.ts";
 import type { FetchHandler } from "../http/fetch-handler.ts";
-import type { HttpListener, Route } from "../http/router.ts";
+import type { HttpListener, RequestHandler, Route } from "../http/router.ts";
+import type { MiddlewareStack } from "./middleware.ts";
 
 export interface ProgramRouteOptions {
   readonly program: {
@@ -40,7 +40,7 @@ export function programRoute(options: ProgramRouteOptions): Route {
 }
 
 /** What running a handler needs to know of the server. */
-export type HandlerLimits = Pick<ProgramRouteOptions, "bodyBytes" | "draining" | "failed">;
+type HandlerLimits = Pick<ProgramRouteOptions, "bodyBytes" | "draining" | "failed">;
 
 /** Runs a program's handler with a request that it may take its time over. Never rejects. */
 async function runHandler(
@@ -81,4 +81,51 @@ function checkResponse(response: unknown): Response {
 /** The client went away, and the handler noticed. */
 function isClientAbort({ signal }: Request, error: unknown): boolean {
   return signal.aborted && error instanceof Error && error.name === "AbortError";
+}
+
+const EVENT_STREAM = /^text\/event-stream\b/i;
+
+/** The response itself, unless it is an event stream, which never ends by itself: that one ends on the signal, and its clients come back. */
+function endOnAbort(response: Response, signal: AbortSignal, failed: (error: unknown) => void): Response {
+  if (!response.body || !EVENT_STREAM.test(response.headers.get("content-type") ?? "")) return response;
+  return new Response(untilAborted(response.body, signal, failed), response);
+}
+
+/** Closes, rather than breaks off, where the source fails too: what was sent so far is whole, and the client asks again. */
+function untilAborted(
+  body: ReadableStream<Uint8Array>,
+  signal: AbortSignal,
+  failed: (error: unknown) => void,
+): ReadableStream<Uint8Array> {
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const isClientGone = () => {};
+  body.pipeTo(writable, { signal, preventAbort: true }).catch((error) =>
+    writable.close().then(() => {
+      if (!signal.aborted) failed(error);
+    }, isClientGone),
+  );
+  return readable;
+}
+
+interface RequestMiddlewareOptions {
+  readonly middleware: MiddlewareStack;
+  readonly identify: ResolveCaller;
+  readonly failed: (error: unknown, during: string) => void;
+}
+
+/** Requests inside the program's middleware: the handler itself, as long as there is none for requests. */
+export function requestMiddleware(options: RequestMiddlewareOptions): (handler: RequestHandler) => RequestHandler {
+  const { middleware, identify, failed } = options;
+  return (handler) => (request, url, listener) => {
+    const around = middleware.request;
+    if (!around) return handler(request, url, listener);
+    const { address } = identify(request, url, listener.requestIP(request)?.address);
+    return around({ request, url, address }, () => handler(request, url, listener)).then(
+      (response) => response ?? errorResponseFor(undefined),
+      (error) => {
+        if (!isKnownError(error)) failed(error, "an HTTP request");
+        return errorResponseFor(error);
+      },
+    );
+  };
 }

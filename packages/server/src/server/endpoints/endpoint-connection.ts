@@ -7,7 +7,7 @@ import { answersProbe, compensatePause, judgeReader, judgeSilence, sendProbe } f
 import { type TokenBucket, takeToken } from "../../hub/token-bucket.ts";
 import { type TurnHost, Turns, type TurnTaker } from "../../hub/turns.ts";
 import { isWorthCompressing } from "../compression.ts";
-import { nativePromise } from "../system/native-promise.ts";
+import { nativePromise } from "../system/promises.ts";
 import type { EndpointHandlers, EndpointOptions, EndpointSocket, Params, Raw } from "./endpoint.ts";
 import type { Topics } from "./topics.ts";
 

@@ -1,8 +1,10 @@
 /** What is served over HTTP as an OpenAPI 3.1 document: the API of back ends, and what clients, load balancers and operators ask for. */
 
 import * as z from "zod/mini";
+import manifest from "../../../package.json" with { type: "json" };
 import { ApiError, Nodes } from "../../protocols/pusher/api-shapes.ts";
 import { openApiDocument, schemaOf } from "../../protocols/pusher/openapi.ts";
+import { getRoute, type Route } from "./router.ts";
 
 interface Parameter {
   readonly name: string;
@@ -180,4 +182,14 @@ function jsonOf(schema: object): object {
 
 function contentOf(types: readonly string[]): object {
   return Object.fromEntries(types.map((type) => [type, { schema: { type: "string" } }]));
+}
+
+/** `/openapi.json`. Made when it is first asked for: in production hardly anybody does. */
+export function openApiRoute(prefix: string, isServed: boolean): Route {
+  if (!isServed) return () => undefined;
+  let text: string | undefined;
+  return getRoute(prefix, "/openapi.json", () => {
+    text ??= JSON.stringify(serverDocument(manifest.version));
+    return new Response(text, { headers: { "Content-Type": "application/json", "Cache-Control": "no-store" } });
+  });
 }

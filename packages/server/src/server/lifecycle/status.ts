@@ -6,7 +6,7 @@ import type { App } from "../../domain/app.ts";
 import { type ChannelKind, kindOf } from "../../domain/channel.ts";
 import type { NodeState } from "../../domain/ports.ts";
 import type { Hub } from "../../hub/hub.ts";
-import { nodeName } from "../cluster/node-name.ts";
+import { nodeName } from "../cluster/node-states.ts";
 import { type ReadyState, type UnreadyReason, unreadyReasons } from "../http/ready-route.ts";
 
 /** How the process came to be. */

@@ -1,7 +1,7 @@
 /** The page at the printed address: a board that tabs share, on the app that the server generated, or where clients of the configured apps connect. */
 
 import type { App } from "../../domain/app.ts";
-import { isEverywhere, networkAddresses } from "../system/network-addresses.ts";
+import { isEverywhere, networkAddresses } from "../system/machine.ts";
 import { firstPage } from "./files.ts";
 import { makeGuest, makeRobot, tokenFor } from "./guest.ts";
 

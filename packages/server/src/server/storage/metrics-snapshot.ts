@@ -4,7 +4,7 @@ import type { Clock } from "../../domain/ports.ts";
 import type { Snapshot } from "../../observers/metrics/snapshot.ts";
 import type { Counters } from "../../observers/statistics/counters.ts";
 import type { WebhookQueue } from "../../observers/webhooks/webhook-queue.ts";
-import { withinTime } from "../system/within-time.ts";
+import { withinTime } from "../system/promises.ts";
 import type { StorageHost } from "./storage-options.ts";
 
 /** Prometheus gives up after ten seconds, and then takes the whole server for down. */

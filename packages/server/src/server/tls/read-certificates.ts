@@ -1,6 +1,6 @@
 /** Reads the certificates and keys that the settings name, and says what is wrong with them before Bun has to. */
 
-import { constants, type X509Certificate } from "node:crypto";
+import { constants, createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { createSecureContext } from "node:tls";
@@ -8,7 +8,6 @@ import type { TLSOptions } from "bun";
 import { ConfigError, errorReason } from "../../config/config-error.ts";
 import { type CertificateSettings, certificatesOf, type TlsSettings } from "../../config/schema/tls.ts";
 import { formatPath } from "../../config/settings.ts";
-import { parseCertificates, parsePrivateKey, validityProblem } from "./parse-pem.ts";
 
 /** What listeners are opened with. */
 export interface TlsCredentials {
@@ -123,4 +122,33 @@ function checkUsable(options: TLSOptions, { ciphers }: TlsSettings, problems: st
       problems.push(`\`tls\`: the certificate cannot be used: ${errorReason(error)}`);
     }
   }
+}
+
+/** Those in a file in PEM form, in its order. Throws Error where one cannot be read. */
+export function parseCertificates(pem: string): X509Certificate[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  return blocks.map((block, index) => {
+    try {
+      return new X509Certificate(block);
+    } catch {
+      throw new Error(`certificate ${index + 1} in it is damaged`);
+    }
+  });
+}
+
+/** The key, or why there is none. */
+export function parsePrivateKey(pem: string, passphrase: string | undefined): KeyObject | string {
+  const isEncrypted = /ENCRYPTED/.test(pem);
+  if (isEncrypted && passphrase === undefined) return "the key is encrypted, and no passphrase is set";
+  try {
+    return createPrivateKey({ key: pem, ...(passphrase !== undefined && { passphrase }) });
+  } catch {
+    return isEncrypted ? "the passphrase does not open the key" : "there is no private key in it";
+  }
+}
+
+/** Why clients refuse it at this time, or undefined where they do not. */
+export function validityProblem({ validFrom, validTo }: X509Certificate, nowMs: number): string | undefined {
+  if (Date.parse(validFrom) > nowMs) return `the certificate begins only on ${validFrom}`;
+  return Date.parse(validTo) < nowMs ? `the certificate has expired on ${validTo}` : undefined;
 }

@@ -1,5 +1,6 @@
 /** The one place that opens Bun's server. */
 
+import { chmodSync, lstatSync, rmSync } from "node:fs";
 import type { TLSOptions } from "bun";
 import { isUnixSocketPath } from "../../config/schema/fields.ts";
 import type { Awaitable } from "../../domain/ports.ts";
@@ -10,7 +11,6 @@ import { handleHandshake, type PendingUsers } from "./handshake.ts";
 import { HandshakeQueue } from "./handshake-queue.ts";
 import type { Listener, ListenOptions, SocketData } from "./listen-options.ts";
 import { socketHandler } from "./socket-handler.ts";
-import { allowEveryUser } from "./unix-socket.ts";
 
 export type { Listener, ListenOptions } from "./listen-options.ts";
 
@@ -50,7 +50,8 @@ export function listen(options: ListenOptions, address: ListenAddress): Listener
     },
     websocket: socketHandler(options, pendingUsers),
   });
-  if (isLocal) allowEveryUser(hostname);
+  // As for a port: any user of this machine may connect, unless the folder keeps him out.
+  if (isLocal) chmodSync(hostname, 0o666);
   return listener;
 }
 
@@ -100,4 +101,20 @@ async function closingConnection(answering: Awaitable<Response | undefined>): Pr
 /** HTTP/1.0 needs no Host header, and then the URL is only a path. */
 function parseUrl(request: Request): URL | null {
   return URL.parse(request.url) ?? (request.headers.has("host") ? null : URL.parse(request.url, "http://localhost"));
+}
+
+/** Where there is a Unix socket in place of a port: removes that of a process that died, which would be in the way of the next one. Where a process listens, it stays. */
+export async function removeStaleSocket(host: string): Promise<void> {
+  if (!isUnixSocketPath(host) || !lstatSync(host, { throwIfNoEntry: false })?.isSocket()) return;
+  if (!(await isListening(host))) rmSync(host, { force: true });
+}
+
+async function isListening(unix: string): Promise<boolean> {
+  try {
+    (await Bun.connect({ unix, socket: { data() {} } })).end();
+    return true;
+  } catch (error) {
+    // Without the permission to connect, it counts as taken.
+    return error instanceof Error && "code" in error && error.code !== "ECONNREFUSED" && error.code !== "ENOENT";
+  }
 }

@@ -1,5 +1,7 @@
 /** The messages between a server's first process and its workers. */
 
+import { parseConfig } from "../../config/load.ts";
+import type { Config } from "../../config/schema/schema.ts";
 import type { HubBatch, WorkerBatch } from "../../engines/workers/messages.ts";
 import type { Reading } from "../../observers/metrics/merge.ts";
 import type { Scraped } from "../../observers/metrics/snapshot.ts";
@@ -62,4 +64,13 @@ export function serializeError(error: unknown): Failure {
   if (!(error instanceof Error)) return { name: "Error", message: String(error) };
   const { name, message } = error;
   return { name, message, ...("code" in error && { code: String(error.code) }) };
+}
+
+/** A configuration on its way to another process: JSON has no infinity. */
+export function serializeConfig(config: Config): string {
+  return JSON.stringify(config, (_, value) => (value === Number.POSITIVE_INFINITY ? "unlimited" : value));
+}
+
+export function deserializeConfig(text: string): Config {
+  return parseConfig(JSON.parse(text));
 }

@@ -9,23 +9,24 @@ import { memoryEngine } from "../../engines/memory/engine.ts";
 import { workersEngine } from "../../engines/workers/engine.ts";
 import { WorkerHub } from "../../engines/workers/worker-hub.ts";
 import type { Hub } from "../../hub/hub.ts";
+import type { Reading } from "../../observers/metrics/merge.ts";
+import type { Metrics } from "../../observers/metrics/metrics.ts";
+import type { Scraped } from "../../observers/metrics/snapshot.ts";
 import { buildHub } from "../build.ts";
 import { answerShares } from "../cluster/cluster-shares.ts";
 import { createClusterEngine } from "../cluster/create-engine.ts";
-import { nodeName, portGroupOf } from "../cluster/node-name.ts";
+import { nodeName } from "../cluster/node-states.ts";
 import { createAppDirectory } from "../create-app-directory.ts";
 import type { ReadyState } from "../http/ready-route.ts";
 import { isLastNode } from "../lifecycle/gradual-disconnect.ts";
 import type { Dependencies } from "../parts.ts";
 import type { ServerProcess } from "../serving-process.ts";
-import { EventLoopLag } from "../system/event-loop-lag.ts";
+import { EventLoopLag } from "../system/machine-clock.ts";
 import { MemoryMonitor } from "../system/memory-monitor.ts";
-import { serializeConfig } from "./config-json.ts";
-import type { Assignment } from "./ipc-messages.ts";
+import { type Assignment, serializeConfig } from "./ipc-messages.ts";
 import { type ReservedPorts, reservePorts } from "./reserve-ports.ts";
-import { Supervisor } from "./supervisor.ts";
+import { type Readings, Supervisor } from "./supervisor.ts";
 import { isWorker, publishTimeouts } from "./worker.ts";
-import { WorkerMetrics } from "./worker-metrics.ts";
 
 /** A worker sends a heartbeat once a second: on a busy machine one may come later than that. */
 const SHORTEST_LEASE_S = 3;
@@ -165,8 +166,8 @@ export class Primary implements ServerProcess {
 
   get #report() {
     const { startedAtMs, lagMs, memory, isDraining: draining } = this;
-    const portGroup = portGroupOf(process.pid);
-    return { name: nodeName(), startedAtMs, lagMs, memoryBytes: memory.usedBytes, draining, portGroup };
+    const name = nodeName();
+    return { name, startedAtMs, lagMs, memoryBytes: memory.usedBytes, draining, portGroup: name };
   }
 
   get #stopMs(): number {
@@ -264,4 +265,59 @@ export class Primary implements ServerProcess {
 
 function api({ api: held }: NonNullable<Config["tls"]>): Pick<NonNullable<Config["tls"]>, "api"> {
   return held ? { api: held } : {};
+}
+
+interface WorkerMetricsOptions {
+  /** The first process' own. */
+  readonly metrics: Pick<Metrics, "read">;
+  readonly read: (withinMs: number) => Promise<Readings>;
+  /** How many there ought to be. */
+  readonly count: number;
+}
+
+/** Less than a worker waits for the whole. */
+const READ_MS = 2_000;
+
+/** `/metrics` of all processes: asked of any worker, answered by the first process. */
+class WorkerMetrics {
+  readonly #options: WorkerMetricsOptions;
+  /** What workers had counted that have ended. */
+  #ended: Promise<Reading> = Promise.resolve([]);
+  #scraping: Promise<Scraped> | undefined;
+
+  constructor(options: WorkerMetricsOptions) {
+    this.#options = options;
+  }
+
+  /** Those who ask at the same time get the same answer. */
+  scrape(): Promise<Scraped> {
+    this.#scraping ??= this.#scrape().finally(() => {
+      this.#scraping = undefined;
+    });
+    return this.#scraping;
+  }
+
+  /** A worker's process is no more: its share stays. */
+  addFinal(last: Reading): void {
+    this.#ended = this.#ended.then(async (before) => (await merging()).mergeFinal(before, last));
+  }
+
+  async #scrape(): Promise<Scraped> {
+    const { metrics, read, count } = this.#options;
+    const [{ merge }, { Gauge }] = await Promise.all([merging(), import("prom-client")]);
+    const [own, { now, answered }] = await Promise.all([metrics.read(), read(READ_MS)]);
+    // At one moment: a worker that ends in between would count twice, or not at all.
+    const [living, ended] = [now(), this.#ended];
+    const registry = merge([{ worker: "first", reading: own }, ...living], await ended);
+    const registers = [registry];
+    new Gauge({ name: "fanfare_workers", help: "Workers that there ought to be.", registers }).set(count);
+    const help = "Workers whose numbers these are; of the others they are as old as their last word.";
+    new Gauge({ name: "fanfare_workers_answering", help, registers }).set(answered);
+    return { type: registry.contentType, text: await registry.metrics() };
+  }
+}
+
+/** Its library is loaded when the numbers are asked for. */
+function merging(): Promise<typeof import("../../observers/metrics/merge.ts")> {
+  return import("../../observers/metrics/merge.ts");
 }

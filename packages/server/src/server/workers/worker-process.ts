@@ -7,7 +7,7 @@ import type { HubBatch, WorkerBatch } from "../../engines/workers/messages.ts";
 import type { Reading } from "../../observers/metrics/merge.ts";
 import type { Scraped } from "../../observers/metrics/snapshot.ts";
 import type { WorkerInfo } from "../embed/types.ts";
-import { withinTime } from "../system/within-time.ts";
+import { withinTime } from "../system/promises.ts";
 import type { Assignment, Failure, FromWorker, ToWorker, WorkerCommand } from "./ipc-messages.ts";
 import { workerEnvironment } from "./worker-identity.ts";
 

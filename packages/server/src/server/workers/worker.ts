@@ -9,10 +9,10 @@ import type { Scraped } from "../../observers/metrics/snapshot.ts";
 import type { WorkerInfo } from "../embed/types.ts";
 import type { Dependencies } from "../parts.ts";
 import { ServingProcess } from "../serving-process.ts";
-import { withinTime } from "../system/within-time.ts";
-import { deserializeConfig } from "./config-json.ts";
+import { withinTime } from "../system/promises.ts";
 import {
   type Assignment,
+  deserializeConfig,
   type FromWorker,
   HEARTBEAT_MS,
   serializeError,
