@@ -14,7 +14,7 @@ import type {
   Series,
   Webhooks,
 } from "../../packages/server/src/admin/api-types.ts";
-import { auditAppActs } from "../../packages/server/src/admin/app-acts.ts";
+import { auditAppActs } from "../../packages/server/src/admin/audit-log.ts";
 import type { Steered } from "../../packages/server/src/domain/hub-event.ts";
 import { startOutbox } from "../outbox/databases.ts";
 import { startBackEnd } from "../support/back-end.ts";

@@ -2,8 +2,8 @@
 
 import { expect, test } from "bun:test";
 import type { Overview } from "../../packages/server/src/admin/api-types.ts";
-import { LoginThrottle } from "../../packages/server/src/admin/login-throttle.ts";
 import { Sessions } from "../../packages/server/src/admin/sessions.ts";
+import { LoginThrottle } from "../../packages/server/src/admin/sign-in.ts";
 import { TokenSigner } from "../../packages/server/src/admin/token-signer.ts";
 import { CommandError } from "../../packages/server/src/domain/error.ts";
 import { eventually } from "../support/eventually.ts";
@@ -38,6 +38,7 @@ test("a session that ended here stays ended here, and its time runs out", async 
     signer: new TokenSigner(() => new Uint8Array(32)),
     clock: { wallMs: () => nowMs, monotonicMs: () => nowMs },
     ledger: { setIfAbsent: away, exists: away, delete: away },
+    authorize: () => undefined,
     lifeMs: 60_000,
     failed: (_, during) => void failures.push(during),
   });

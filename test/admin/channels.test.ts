@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import type { ChannelDetail, ChannelHistory, ChannelList } from "../../packages/server/src/admin/api-types.ts";
+import { patternOf } from "../../packages/server/src/admin/api-types.ts";
 import { ChannelListing } from "../../packages/server/src/admin/channel-listing.ts";
-import { patternOf } from "../../packages/server/src/admin/channel-pattern.ts";
 import type { App } from "../../packages/server/src/domain/app.ts";
 import { traitsOf } from "../../packages/server/src/domain/channel.ts";
 import type { Hub } from "../../packages/server/src/hub/hub.ts";

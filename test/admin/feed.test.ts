@@ -12,7 +12,7 @@ import {
   textFits,
   type Watch,
 } from "../../packages/server/src/admin/api-types.ts";
-import { parseWatch } from "../../packages/server/src/admin/parse-watch.ts";
+import { parseWatch } from "../../packages/server/src/admin/watch-registry.ts";
 import type { App } from "../../packages/server/src/domain/app.ts";
 import { noStatistics } from "../../packages/server/src/domain/app-statistics.ts";
 import type { Disconnect } from "../../packages/server/src/domain/error.ts";

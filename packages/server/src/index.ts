@@ -1,7 +1,7 @@
 /** What programs import: a server to embed, the types it speaks of, and the errors it throws. */
 
 import type { AnyDeclaration, Declaration } from "@fanfare/schema";
-import type { AuthorizeDashboard } from "./admin/access.ts";
+import type { AuthorizeDashboard } from "./admin/sessions.ts";
 import type { AppProvider } from "./apps/provided-apps.ts";
 import { type ConfigInput, parseConfig, type SettingsInput } from "./config/load.ts";
 import type { User } from "./domain/message.ts";
@@ -72,8 +72,8 @@ export function createServer<D extends Declaration = AnyDeclaration, U extends U
   return fetch ? server.mount(fetch) : server;
 }
 
-export type { AuthorizeDashboard } from "./admin/access.ts";
 export type { Role } from "./admin/api-types.ts";
+export type { AuthorizeDashboard } from "./admin/sessions.ts";
 export type { AppProvider } from "./apps/provided-apps.ts";
 export type { ChannelOptions } from "./config/channel-options.ts";
 export { type Config, ConfigError, type ConfigInput, defineConfig, readConfig } from "./config/load.ts";

@@ -8,24 +8,33 @@ import { secureHeaders } from "hono/secure-headers";
 import { Hono } from "hono/tiny";
 import type { MiddlewareHandler } from "hono/types";
 import { readBody } from "../http/body.ts";
-import { type Access, type Caller, hasRole } from "./access.ts";
 import { AdminError, methodUnknown, toAdminError } from "./admin-error.ts";
 import { GUARD_HEADER, type Ticket } from "./api-types.ts";
-import { type Assets, assetResponse } from "./assets.ts";
 import type { Services } from "./call.ts";
 import { ROUTES } from "./routes.ts";
-import type { Principal, Sessions } from "./sessions.ts";
+import { type Caller, hasRole, type Principal, type Sessions } from "./sessions.ts";
 import type { SignIn } from "./sign-in.ts";
 
 export interface AdminAppOptions {
   readonly services: Services;
-  readonly access: Access;
   readonly sessions: Sessions;
   readonly signIn: SignIn;
   readonly assets: Assets;
   /** Something that should not have happened. */
   readonly failed: (error: unknown, during: string) => void;
 }
+
+/** One file of the page. */
+export interface Asset {
+  /** As in Content-Type. */
+  readonly type: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Its name has a hash of its content in it, so it never becomes another. */
+  readonly isImmutable: boolean;
+}
+
+/** By their names relative to the page; `index.html` is the page. May take a moment, where they are built first. */
+export type Assets = () => Promise<ReadonlyMap<string, Asset>>;
 
 /** `rest` is what comes after the dashboard's path: empty, or with a slash in front. */
 interface Bindings {
@@ -58,13 +67,13 @@ const SECURITY: Parameters<typeof secureHeaders>[0] = {
 };
 
 export function createAdminApp(options: AdminAppOptions): AdminApp {
-  const { access, sessions, failed } = options;
+  const { sessions, failed } = options;
   const app = new Hono<AdminEnv>({ getPath: (_request, context) => context?.env?.rest ?? "" });
   app.use(secureHeaders(SECURITY), privately, withSlash);
   app.use("/api/*", sameOrigin);
   addSessionRoutes(app, options);
   app.use("/api/*", async (c, next) => {
-    const principal = await access.principalOf(c.req.raw);
+    const principal = await sessions.principalOf(c.req.raw);
     if (!principal) throw new AdminError("signed_out", "Sign in first.");
     c.set("principal", principal);
     await next();
@@ -127,16 +136,16 @@ function isHere(origin: string, headers: Headers): boolean {
 
 // ---- routes
 
-function addSessionRoutes(app: Hono<AdminEnv>, { access, signIn }: AdminAppOptions): void {
+function addSessionRoutes(app: Hono<AdminEnv>, { sessions, signIn }: AdminAppOptions): void {
   // The printed address: its key becomes a cookie, and leaves the address bar.
   app.get("/", async (c, next) => {
     const key = c.req.method === "GET" ? c.env.url.searchParams.get("key") : null;
     if (key === null) return next();
-    const isIn = await access.principalOf(c.req.raw);
+    const isIn = await sessions.principalOf(c.req.raw);
     const cookie = isIn ? undefined : await signIn.cookieFor(key, c.req.raw, c.env.caller);
     return redirect("./", cookie === undefined ? {} : { "Set-Cookie": cookie });
   });
-  app.get("/api/session", async (c) => Response.json(signIn.describe(await access.principalOf(c.req.raw))));
+  app.get("/api/session", async (c) => Response.json(signIn.describe(await sessions.principalOf(c.req.raw))));
   app.post("/api/session", async (c) => {
     const { principal, cookie } = await signIn.start(await readJson(c.req.raw), c.req.raw, c.env.caller);
     return Response.json(signIn.describe(principal), { headers: { "Set-Cookie": cookie } });
@@ -185,6 +194,41 @@ function addPage(app: Hono<AdminEnv>, { assets, failed }: AdminAppOptions): void
   app.all("/*", () => {
     throw methodUnknown(["GET", "HEAD"]);
   });
+}
+
+/** Asks once, and again only after it failed. */
+export function cachedAssets(assets: Assets): Assets {
+  let files: ReturnType<Assets> | undefined;
+  return () => {
+    files ??= assets().catch((error) => {
+      files = undefined;
+      throw error;
+    });
+    return files;
+  };
+}
+
+const compressed = new WeakMap<Asset, Uint8Array<ArrayBuffer>>();
+/** Below that, it is not worth it. */
+const MIN_COMPRESSED_BYTES = 1024;
+
+/** Answers with the file, or says that the caller has it already. */
+function assetResponse(request: Request, asset: Asset): Response {
+  const { type, bytes, isImmutable } = asset;
+  const etag = `"${Bun.hash(bytes).toString(36)}"`;
+  const headers: Record<string, string> = {
+    "Content-Type": type,
+    "Cache-Control": isImmutable ? "public, max-age=31536000, immutable" : "no-cache",
+    ETag: etag,
+    Vary: "Accept-Encoding",
+  };
+  if (request.headers.get("if-none-match") === etag) return new Response(null, { status: 304, headers });
+  if (bytes.length < MIN_COMPRESSED_BYTES || !/\bgzip\b/.test(request.headers.get("accept-encoding") ?? "")) {
+    return new Response(bytes, { headers });
+  }
+  const body = compressed.get(asset) ?? Bun.gzipSync(bytes, { level: 9 });
+  compressed.set(asset, body);
+  return new Response(body, { headers: { ...headers, "Content-Encoding": "gzip" } });
 }
 
 function redirect(location: string, headers: Readonly<Record<string, string>> = {}): Response {

@@ -4,6 +4,7 @@ import type * as z from "zod/mini";
 import { type App, isReserved } from "../domain/app.ts";
 import type { StatisticsQuestion, StoredMeasure } from "../domain/app-statistics.ts";
 import type { Awaitable } from "../domain/ports.ts";
+import type { ReceiverBacklog, StoredDelivery } from "../domain/receiver-report.ts";
 import { readShape } from "../http/read-shape.ts";
 import type { Hub } from "../hub/hub.ts";
 import { AdminError } from "./admin-error.ts";
@@ -12,7 +13,7 @@ import type { AuditLog } from "./audit-log.ts";
 import type { Redact } from "./connection-view.ts";
 import type { LiveView } from "./live-view.ts";
 import type { People } from "./people.ts";
-import type { ReceiverBacklog, Receivers } from "./receivers.ts";
+import type { Receivers } from "./receivers.ts";
 import { agentIn, type Principal } from "./sessions.ts";
 
 /** The apps in the database. What cannot be done is thrown as AdminError. */
@@ -53,17 +54,6 @@ export interface OutboxTables {
   retry(name: string, ids?: readonly number[]): Promise<number | undefined>;
 }
 
-export interface StoredDelivery {
-  readonly id: number;
-  readonly app: string;
-  readonly channel: string;
-  readonly target: string;
-  readonly event: string;
-  readonly attempts: number;
-  readonly createdAtMs: number;
-  readonly lastError?: string;
-}
-
 /** Everything that calls work with; what is undefined, this server has not. */
 export interface Services {
   readonly hub: Hub;
@@ -80,8 +70,7 @@ export interface Services {
   readonly people: People;
   readonly receivers: Receivers;
   readonly redact: Redact;
-  /** Compares a signature with the right one. */
-  /** `nearby` are channels that may have been signed in place of the one that is asked for. */
+  /** Compares a signature with the right one; `nearby` are channels that may have been signed in place of the one that is asked for. */
   readonly explain: (app: App, others: readonly App[], question: Question, nearby: readonly string[]) => Explanation;
   /** Has connections spread evenly over the nodes. */
   readonly rebalance: () => Promise<Rebalanced>;

@@ -4,8 +4,7 @@ import type { App } from "../domain/app.ts";
 import { kindOf, matches, type Traits } from "../domain/channel.ts";
 import type { ChannelSummary } from "../domain/ports.ts";
 import type { Hub } from "../hub/hub.ts";
-import { CHANNEL_KINDS, type ChannelEntry, type ChannelKindFilter, type ChannelList } from "./api-types.ts";
-import { patternOf } from "./channel-pattern.ts";
+import { CHANNEL_KINDS, type ChannelEntry, type ChannelKindFilter, type ChannelList, patternOf } from "./api-types.ts";
 import { firstOf } from "./first-of.ts";
 
 export interface ChannelQuestion {

@@ -3,8 +3,6 @@
 import type { Position } from "../domain/message.ts";
 import type { ConnectionEntry, Payload } from "./live-types.ts";
 
-export { patternOf } from "./channel-pattern.ts";
-
 export const CHANNEL_KINDS = ["public", "private", "presence", "encrypted", "cache"] as const;
 /** A channel is of the first three kinds one, and may be of the others as well. */
 export type ChannelKindFilter = (typeof CHANNEL_KINDS)[number];
@@ -88,4 +86,21 @@ export interface KeptEvent {
   /** Whose event it was, where a client published it. */
   readonly user?: string;
   readonly connection?: string;
+}
+
+const PREFIX = /^(?:private-(?:encrypted-)?|presence-)?(?:cache-)?/;
+const UUID = /[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}/gi;
+const SEPARATORS = /([-_.:/|@,;=]+)/;
+
+/**
+ * Channels whose names differ only in what looks like an id, or in their last part, are listed together under a pattern:
+ * `private-orders.*` of `private-orders.8841`, `chat.*` of `chat.en`; the name itself where it has one part only.
+ */
+export function patternOf(name: string): string {
+  const prefix = PREFIX.exec(name)?.[0] ?? "";
+  const parts = name.slice(prefix.length).replace(UUID, "*").split(SEPARATORS);
+  if (parts.length < 2) return parts[0] === "*" ? `${prefix}*` : name;
+  const hidden = parts.map((part, at) => (at % 2 === 0 && (part === "*" || (at > 0 && /\d/.test(part))) ? "*" : part));
+  if (!hidden.includes("*")) hidden[hidden.length - 1] = "*";
+  return prefix + hidden.join("").replace(/\*(?:[-_.:/|@,;=]+\*)+/g, "*");
 }

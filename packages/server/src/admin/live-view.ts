@@ -3,6 +3,7 @@
  * app's channels; a dashboard is an ordinary client there.
  */
 
+import * as z from "zod/mini";
 import { type App, isReserved } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
@@ -20,11 +21,9 @@ import type {
   Point,
   Watch,
 } from "./api-types.ts";
-import { CLUSTER_COMMANDS, ClusterCommand } from "./cluster-commands.ts";
 import { connectionDetail, listConnections, type Redact } from "./connection-view.ts";
 import { FrameRecorder } from "./frame-recorder.ts";
-import { filterOf, parseWatch } from "./parse-watch.ts";
-import { WatchRegistry } from "./watch-registry.ts";
+import { filterOf, parseWatch, WatchRegistry } from "./watch-registry.ts";
 
 export interface LiveViewOptions {
   readonly hub: Hub;
@@ -68,6 +67,22 @@ const SECONDS_AT_ONCE = 60;
 const SESSION_OVER = new Disconnect("unauthorized", "The session is over: sign in again.");
 /** For dashboards without a session: the next ticket checks whether they may still watch. */
 const NEW_TICKET_NEEDED = new Disconnect("shutdown", "Come again with another ticket.");
+
+/** The topic of these commands on the node bus. */
+const CLUSTER_COMMANDS = "dashboard";
+
+/** What the dashboard of one node asks of every node: what is watched where, and what one of them has to do. */
+const ClusterCommand = z.discriminatedUnion("type", [
+  /** The live channels that dashboards of this node watch; nothing when they watch nothing any more. */
+  z.object({ type: z.literal("watching"), node: z.string(), channels: z.array(z.string()) }),
+  /** One more dashboard watches that live channel: it is sent what happened lately. */
+  z.object({ type: z.literal("recent"), channel: z.string() }),
+  z.object({ type: z.literal("drain"), node: z.string(), isOver: z._default(z.boolean(), false) }),
+  /** Live connections of the session have to go. */
+  z.object({ type: z.literal("signed-out"), session: z.string() }),
+]);
+
+type ClusterCommand = z.output<typeof ClusterCommand>;
 
 export class LiveView {
   readonly #options: LiveViewOptions;
@@ -298,4 +313,30 @@ function sessionOf({ user }: Connection): LiveSession | undefined {
   if (typeof info !== "object" || info === null || !("session" in info) || !("expiresAtMs" in info)) return undefined;
   const { session: id, expiresAtMs } = info;
   return typeof id === "string" && typeof expiresAtMs === "number" ? { id, expiresAtMs } : undefined;
+}
+
+/** Whatever an app has beside what it is called and what it is signed with. */
+type Defaults = Omit<App, "id" | "key" | "secrets" | "name" | "enabled" | "token" | "webhooks">;
+
+const NAME = "#dashboard";
+/** On one node. */
+const MAX_DASHBOARDS = 200;
+const MAX_WATCHED = 20;
+
+/**
+ * The app that dashboards are clients of. Its id and key can be no configured app's: they begin with "#". Its secret opens nothing: clients connect with a ticket, and the HTTP API does not know the app.
+ */
+export function dashboardApp(defaults: Defaults): App {
+  return {
+    ...defaults,
+    ...{ id: NAME, key: NAME, name: "the dashboard", enabled: true, secrets: [crypto.randomUUID()] },
+    recovery: { ...defaults.recovery, enabled: false },
+    ...{ clientEvents: false, subscriptionCounts: false, anonymous: false, requireTls: false },
+    ...{ requireAuthentication: false, allowedOrigins: [], allowMissingOrigin: true, channels: [] },
+    limits: {
+      ...defaults.limits,
+      ...{ connections: MAX_DASHBOARDS, channelsPerConnection: MAX_WATCHED, channelNameLength: 1000 },
+      ...{ subscribesPerSecond: 50, framesPerSecond: 100, userIdLength: 128 },
+    },
+  };
 }

@@ -1,18 +1,9 @@
 /** Receivers of webhooks and hooks, as all nodes together know them. */
 
 import type { App } from "../domain/app.ts";
-import { longestOf, type ReceiverReport } from "../domain/receiver-report.ts";
+import { longestOf, type ReceiverBacklog, type ReceiverReport } from "../domain/receiver-report.ts";
 import type { Hub } from "../hub/hub.ts";
 import type { WebhookReceiver } from "./api-types.ts";
-
-/** Of one receiver and state. */
-export interface ReceiverBacklog {
-  readonly app: string;
-  readonly target: string;
-  /** "waiting" or "failed". */
-  readonly state: string;
-  readonly count: number;
-}
 
 const TOPIC = "report receivers";
 

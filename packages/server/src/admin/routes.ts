@@ -5,8 +5,6 @@ import type { Handler } from "./call.ts";
 import * as actions from "./handlers/actions.ts";
 import * as apps from "./handlers/apps.ts";
 import * as channels from "./handlers/channels.ts";
-import { insights } from "./handlers/insights.ts";
-import * as people from "./handlers/people.ts";
 import * as queries from "./handlers/queries.ts";
 import * as reports from "./handlers/reports.ts";
 import * as steering from "./handlers/steering.ts";
@@ -39,8 +37,8 @@ export const ROUTES: readonly AdminRoute[] = [
   { method: "GET", path: "apps/:app/history", role: "view", handle: channels.history },
   { method: "GET", path: "apps/:app/connections", role: "view", handle: queries.connections },
   { method: "GET", path: "apps/:app/connections/:id", role: "view", handle: queries.connection },
-  { method: "GET", path: "people", role: "view", handle: people.people },
-  { method: "GET", path: "apps/:app/users/:id", role: "view", handle: people.person },
+  { method: "GET", path: "people", role: "view", handle: queries.people },
+  { method: "GET", path: "apps/:app/users/:id", role: "view", handle: queries.person },
   { method: "POST", path: "apps/:app/connections/:id/disconnect", role: "operate", handle: steering.disconnect },
   { method: "POST", path: "apps/:app/users/:id/terminate", role: "operate", handle: steering.terminate },
   { method: "POST", path: "apps/:app/subscribe", role: "operate", handle: steering.subscribe },
@@ -52,7 +50,7 @@ export const ROUTES: readonly AdminRoute[] = [
   { method: "POST", path: "apps/:app/events", role: "operate", handle: actions.send },
   { method: "POST", path: "apps/:app/explain", role: "operate", handle: reports.explain },
   { method: "GET", path: "statistics", role: "view", handle: reports.statistics },
-  { method: "GET", path: "insights", role: "view", handle: insights },
+  { method: "GET", path: "insights", role: "view", handle: reports.insights },
   { method: "GET", path: "webhooks", role: "view", handle: reports.webhooks },
   { method: "POST", path: "webhooks/replay", role: "operate", handle: actions.replay },
   { method: "GET", path: "outboxes", role: "view", handle: reports.outboxes },

@@ -1,4 +1,7 @@
-/** Who is signed in: sessions in cookies, tickets for the live connection, and sessions that ended early. */
+/**
+ * Who calls the dashboard, and what each role may do. A caller is who has a session, by its cookie, or who the program says; for the
+ * live connection there are tickets. Sessions may end early.
+ */
 
 import { generateCookie } from "hono/cookie";
 import * as z from "zod/mini";
@@ -6,6 +9,18 @@ import type { Clock } from "../domain/ports.ts";
 import { ROLES, type Role } from "./api-types.ts";
 import { ClusterKeys, type KeyStore } from "./cluster-keys.ts";
 import type { TokenSigner } from "./token-signer.ts";
+
+export interface Caller {
+  /** As the server believes it. */
+  readonly address: string;
+  readonly isEncrypted: boolean;
+}
+
+/** What a program says of who may see the dashboard: a role, a name and a role, or nothing for a stranger. */
+export type AuthorizeResult = Role | { readonly name: string; readonly role: Role } | false | null | undefined;
+
+/** The program's own check; then it alone decides. */
+export type AuthorizeDashboard = (request: Request) => AuthorizeResult | Promise<AuthorizeResult>;
 
 /** Who calls, as far as the dashboard needs to know. */
 export interface Principal {
@@ -28,6 +43,7 @@ export interface SessionsOptions {
   readonly signer: TokenSigner;
   readonly clock: Clock;
   readonly ledger: KeyStore;
+  readonly authorize: () => AuthorizeDashboard | undefined;
   readonly lifeMs: number;
   readonly failed: (error: unknown, during: string) => void;
 }
@@ -83,6 +99,18 @@ export class Sessions {
     return cookie("", 0, isEncrypted);
   }
 
+  /** Undefined for a stranger. Throws Error where the program's check fails. */
+  async principalOf(request: Request): Promise<Principal | undefined> {
+    const authorize = this.#options.authorize();
+    if (!authorize) return this.find(request);
+    try {
+      return toPrincipal(await authorize(request));
+    } catch (error) {
+      throw error instanceof Error ? error : new Error(`authorizeDashboard threw ${String(error)}.`);
+    }
+  }
+
+  /** Whose session it is. */
   async find(request: Request): Promise<SessionPrincipal | undefined> {
     for (const token of cookiesIn(request)) {
       const read = SessionClaims.safeParse(this.#options.signer.verify("session", token));
@@ -125,6 +153,20 @@ export class Sessions {
   get #nowMs(): number {
     return this.#options.clock.wallMs();
   }
+}
+
+/** Each role may do what those before it may. */
+export function hasRole({ role }: { readonly role: Role }, needed: Role): boolean {
+  return ROLES.indexOf(role) >= ROLES.indexOf(needed);
+}
+
+function toPrincipal(result: AuthorizeResult): Principal | undefined {
+  if (!result) return undefined;
+  const { name, role } = typeof result === "string" ? { name: "the program's", role: result } : result;
+  if (!ROLES.includes(role)) {
+    throw new TypeError('authorizeDashboard has to return "view", "operate", "admin", { name, role } or false.');
+  }
+  return { name: String(name), role };
 }
 
 /** For a detail of the audit log, or a principal: nothing where there is none. */

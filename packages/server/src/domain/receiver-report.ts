@@ -1,5 +1,28 @@
-/** How one receiver of webhooks or hooks answered one node, as nodes tell each other. */
+/** Receivers of webhooks and hooks: what is stored for them, and how they answered a node, as nodes tell each other. */
 
+/** A message to a receiver, on its way or given up. */
+export interface StoredDelivery {
+  readonly id: number;
+  readonly app: string;
+  readonly channel: string;
+  readonly target: string;
+  /** JSON. */
+  readonly event: string;
+  readonly attempts: number;
+  readonly createdAtMs: number;
+  readonly lastError?: string;
+}
+
+/** How many are stored for one receiver. */
+export interface ReceiverBacklog {
+  readonly app: string;
+  readonly target: string;
+  /** "waiting" or "failed". */
+  readonly state: string;
+  readonly count: number;
+}
+
+/** How one receiver answered one node. */
 export interface ReceiverReport {
   readonly app: string;
   readonly target: string;

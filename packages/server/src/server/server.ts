@@ -2,7 +2,7 @@
 
 import type { AnyDeclaration, CallName, ChannelName, Declaration } from "@fanfare/schema";
 import type { Logger } from "pino";
-import type { AuthorizeDashboard } from "../admin/access.ts";
+import type { AuthorizeDashboard } from "../admin/sessions.ts";
 import { type ChannelOptions, parseChannel } from "../config/channel-options.ts";
 import type { ConfigInput } from "../config/load.ts";
 import type { Config } from "../config/schema/schema.ts";

@@ -2,7 +2,6 @@
 
 import * as z from "zod/mini";
 import { type App, type HookSettings, isReserved } from "../../domain/app.ts";
-import { hasRole } from "../access.ts";
 import { AdminError } from "../admin-error.ts";
 import type { AppDetail, AppSummary, AppWithSecret, Done } from "../api-types.ts";
 import {
@@ -15,6 +14,7 @@ import {
   required,
   type Services,
 } from "../call.ts";
+import { hasRole } from "../sessions.ts";
 
 const NO_DATABASE =
   "This server keeps no apps in a database: set database.url, or write apps in the configuration and reload it.";

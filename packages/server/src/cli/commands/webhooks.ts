@@ -1,6 +1,7 @@
 /** `fanfare webhooks`: those that no receiver took in time. */
 
-import { type ClaimedMessage, WebhookQueue } from "../../observers/webhooks/webhook-queue.ts";
+import type { StoredDelivery } from "../../domain/receiver-report.ts";
+import { WebhookQueue } from "../../observers/webhooks/webhook-queue.ts";
 import { type OpenedDatabase, withTables } from "../database.ts";
 import { chosenNumbers, wholeNumber } from "../numbers.ts";
 import { printable, type Report } from "../output.ts";
@@ -26,7 +27,7 @@ function queueOf({ database }: OpenedDatabase): WebhookQueue {
   return new WebhookQueue(database, "cli", 0);
 }
 
-function lineOf({ id, app, channel, target, event, attempts, createdAtMs, lastError }: ClaimedMessage): string {
+function lineOf({ id, app, channel, target, event, attempts, createdAtMs, lastError }: StoredDelivery): string {
   const when = new Date(createdAtMs).toISOString();
   const words = [String(id), when, app, channel, target, `${attempts} attempts`, lastError ?? "", event];
   return words.map(printable).join("\t");

@@ -3,12 +3,13 @@
 import type { App, HookSettings, Webhook } from "../../domain/app.ts";
 import { backoffMs } from "../../domain/backoff.ts";
 import type { AppStore, Clock } from "../../domain/ports.ts";
+import type { StoredDelivery } from "../../domain/receiver-report.ts";
 import type { TraceStep } from "../../domain/trace-step.ts";
 import { post, type Reach } from "../../http/post.ts";
 import { signedHeaders } from "../../hub/signature.ts";
 import { DISCONNECT_TARGET } from "./notification.ts";
 import type { Attempt } from "./receiver-reports.ts";
-import type { ClaimedMessage, WebhookQueue } from "./webhook-queue.ts";
+import type { WebhookQueue } from "./webhook-queue.ts";
 
 export interface DeliveryOptions {
   readonly queue: WebhookQueue;
@@ -176,7 +177,7 @@ export class Delivery {
   }
 
   /** Sends these messages as one request. Whether the queue is shorter now. */
-  async #deliver(messages: readonly ClaimedMessage[], target: Target): Promise<boolean> {
+  async #deliver(messages: readonly StoredDelivery[], target: Target): Promise<boolean> {
     const { queue, onOutcome } = this.#options;
     const [first] = messages;
     if (!first || !(await queue.claim(messages, this.#now))) return false;
@@ -190,7 +191,7 @@ export class Delivery {
     return true;
   }
 
-  async #send(messages: readonly ClaimedMessage[], { app, hook, reach }: Target): Promise<void> {
+  async #send(messages: readonly StoredDelivery[], { app, hook, reach }: Target): Promise<void> {
     const { timeoutMs, version, trace } = this.#options;
     const [first] = messages;
     const events = messages.map(({ event }) => event).join(",");
@@ -227,12 +228,12 @@ export class Delivery {
   }
 
   /** Whether some are dead, and so no longer in the way of others. */
-  async #reschedule(messages: readonly ClaimedMessage[], why: string): Promise<boolean> {
+  async #reschedule(messages: readonly StoredDelivery[], why: string): Promise<boolean> {
     const { queue, retryForMs, onOutcome, random } = this.#options;
     const [first] = messages;
     if (!first) return false;
     const dueAt = this.#now + backoffMs(first.attempts, RETRY_BACKOFF) * (0.75 + random() / 2);
-    const isOver = ({ createdAtMs }: ClaimedMessage) => dueAt > createdAtMs + retryForMs;
+    const isOver = ({ createdAtMs }: StoredDelivery) => dueAt > createdAtMs + retryForMs;
     const dead = messages.filter(isOver);
     const alive = messages.filter((message) => !isOver(message));
     if (alive.length > 0) await queue.retry(alive, Math.ceil(dueAt), why);
@@ -242,7 +243,7 @@ export class Delivery {
     return dead.length > 0;
   }
 
-  async #targetOf({ app: id, target }: ClaimedMessage): Promise<Target | undefined> {
+  async #targetOf({ app: id, target }: StoredDelivery): Promise<Target | undefined> {
     const { apps, reach, hookReach } = this.#options;
     const app = await apps.byId(id);
     if (target !== DISCONNECT_TARGET) {

@@ -10,6 +10,7 @@ import { DELETE_PAGE as OLD_PAGE } from "../../database/retention.ts";
 import type { OutboxTable } from "../../database/schema.ts";
 import { transact } from "../../database/transact.ts";
 import { yieldToMessages } from "../../database/yield.ts";
+import type { ReceiverBacklog, StoredDelivery } from "../../domain/receiver-report.ts";
 
 export interface WebhookMessage {
   readonly app: string;
@@ -30,21 +31,9 @@ export interface Cancellation {
   readonly cancelKey: string;
 }
 
-/** A message claimed by this node. */
-export interface ClaimedMessage {
-  readonly id: number;
-  readonly app: string;
-  readonly channel: string;
-  readonly target: string;
-  readonly event: string;
-  readonly attempts: number;
-  readonly createdAtMs: number;
-  readonly lastError?: string;
-}
-
 /** What may be sent now, and how many pages of messages had to be looked through for it. */
 export interface DueMessages {
-  readonly messages: readonly ClaimedMessage[];
+  readonly messages: readonly StoredDelivery[];
   readonly pages: number;
 }
 
@@ -135,9 +124,9 @@ export class WebhookQueue {
   }
 
   /** The receiver's oldest message, in whose hand it may be. */
-  async first(receiver: string): Promise<ClaimedMessage | undefined> {
+  async first(receiver: string): Promise<StoredDelivery | undefined> {
     const row = await this.#of(receiver).selectAll().orderBy("turn_at").orderBy("id").limit(1).executeTakeFirst();
-    return row && claimedOf(row);
+    return row && deliveryOf(row);
   }
 
   /**
@@ -166,15 +155,15 @@ export class WebhookQueue {
   }
 
   /** The receiver's messages in order, all lanes together; none where the first is in somebody's hand or not due again. */
-  async messagesInOrder(receiver: string, limit: number, nowMs: number): Promise<readonly ClaimedMessage[]> {
+  async messagesInOrder(receiver: string, limit: number, nowMs: number): Promise<readonly StoredDelivery[]> {
     const due = this.#of(receiver).selectAll().where("turn_at", "<=", nowMs);
     const rows = await due.orderBy("turn_at").orderBy("id").limit(limit).execute();
     const blocked = rows.findIndex((row) => Number(row.due_at) > nowMs || Number(row.claimed_until) >= nowMs);
-    return rows.slice(0, blocked < 0 ? rows.length : blocked).map(claimedOf);
+    return rows.slice(0, blocked < 0 ? rows.length : blocked).map(deliveryOf);
   }
 
   /** Whether all of them are this node's now; none is where another node was faster. */
-  async claim(messages: readonly ClaimedMessage[], nowMs: number): Promise<boolean> {
+  async claim(messages: readonly StoredDelivery[], nowMs: number): Promise<boolean> {
     const ids = messages.map(({ id }) => id);
     const { numUpdatedRows } = await this.#db
       .updateTable("fanfare_outbox")
@@ -189,12 +178,12 @@ export class WebhookQueue {
   }
 
   /** They were taken. */
-  async done(messages: readonly ClaimedMessage[]): Promise<void> {
+  async done(messages: readonly StoredDelivery[]): Promise<void> {
     await this.#db.deleteFrom("fanfare_outbox").where("id", "in", idsOf(messages)).execute();
   }
 
   /** They were not: again at that time, in their place in the lane. */
-  async retry(messages: readonly ClaimedMessage[], dueAtMs: number, why: string): Promise<void> {
+  async retry(messages: readonly StoredDelivery[], dueAtMs: number, why: string): Promise<void> {
     await this.#db
       .updateTable("fanfare_outbox")
       .set(({ eb }) => ({ due_at: dueAtMs, claimed_until: 0, last_error: why, attempts: eb("attempts", "+", 1) }))
@@ -205,7 +194,7 @@ export class WebhookQueue {
   }
 
   /** They never will be, unless somebody sends them again. */
-  async fail(messages: readonly ClaimedMessage[], why: string, nowMs: number): Promise<void> {
+  async fail(messages: readonly StoredDelivery[], why: string, nowMs: number): Promise<void> {
     const dead = { state: "failed", due_at: nowMs, claimed_until: 0, last_error: why };
     await this.#db
       .updateTable("fanfare_outbox")
@@ -238,11 +227,11 @@ export class WebhookQueue {
   // ---- for people
 
   /** The dead messages, newest first. */
-  async failed(limit = 100, app?: string): Promise<readonly ClaimedMessage[]> {
+  async failed(limit = 100, app?: string): Promise<readonly StoredDelivery[]> {
     let query = this.#db.selectFrom("fanfare_outbox").selectAll().where("state", "=", "failed");
     if (app !== undefined) query = query.where("app", "=", app);
     const rows = await query.orderBy("id", "desc").limit(limit).execute();
-    return rows.map(claimedOf);
+    return rows.map(deliveryOf);
   }
 
   /** Sends dead messages again, all or these, of the app or of all; how many. They keep their order among themselves. */
@@ -266,7 +255,7 @@ export class WebhookQueue {
   }
 
   /** How many of each receiver are "waiting" and "failed"; at most `MOST_COUNTED` of each are looked at. */
-  async backlogs(): Promise<readonly { app: string; target: string; state: string; count: number }[]> {
+  async backlogs(): Promise<readonly ReceiverBacklog[]> {
     return [...(await this.#backlogOf("waiting")), ...(await this.#backlogOf("failed"))];
   }
 
@@ -283,7 +272,7 @@ export class WebhookQueue {
     return Number(numDeletedRows);
   }
 
-  async #backlogOf(state: string): Promise<readonly { app: string; target: string; state: string; count: number }[]> {
+  async #backlogOf(state: string): Promise<readonly ReceiverBacklog[]> {
     const all = this.#db.selectFrom("fanfare_outbox");
     const some = all.select(["id", "receiver"]).where("state", "=", state).limit(MOST_COUNTED);
     const counts = this.#db
@@ -336,10 +325,10 @@ export class WebhookQueue {
     return page.orderBy("turn_at").orderBy("id").limit(LOOKED).execute();
   }
 
-  async #messages(ids: readonly number[]): Promise<readonly ClaimedMessage[]> {
+  async #messages(ids: readonly number[]): Promise<readonly StoredDelivery[]> {
     if (ids.length === 0) return [];
     const rows = await this.#db.selectFrom("fanfare_outbox").selectAll().where("id", "in", ids).execute();
-    return rows.map(claimedOf).sort((one, other) => ids.indexOf(one.id) - ids.indexOf(other.id));
+    return rows.map(deliveryOf).sort((one, other) => ids.indexOf(one.id) - ids.indexOf(other.id));
   }
 
   async #release(ids: readonly number[]): Promise<void> {
@@ -383,13 +372,13 @@ function pagesOf(messages: readonly WebhookMessage[]): readonly (readonly Webhoo
   return pages;
 }
 
-function claimedOf(row: Selectable<OutboxTable>): ClaimedMessage {
+function deliveryOf(row: Selectable<OutboxTable>): StoredDelivery {
   const { app, channel, target, event, attempts, last_error } = row;
   const known = { app, channel, target, event, attempts, id: Number(row.id), createdAtMs: Number(row.created_at) };
   return last_error === null ? known : { ...known, lastError: last_error };
 }
 
-function idsOf(messages: readonly ClaimedMessage[]): number[] {
+function idsOf(messages: readonly StoredDelivery[]): number[] {
   return messages.map(({ id }) => id);
 }
 

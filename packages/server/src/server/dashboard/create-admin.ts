@@ -1,14 +1,11 @@
 /** The dashboard's HTTP for one configuration. Loaded when the first request asks for it. */
 
 import manifest from "../../../package.json" with { type: "json" };
-import { Access, type AuthorizeDashboard } from "../../admin/access.ts";
 import { Accounts } from "../../admin/accounts.ts";
-import { type AdminApp, createAdminApp } from "../../admin/admin-app.ts";
-import { type Assets, cachedAssets } from "../../admin/assets.ts";
+import { type AdminApp, type Assets, cachedAssets, createAdminApp } from "../../admin/admin-app.ts";
 import type { Services } from "../../admin/call.ts";
-import { LoginThrottle } from "../../admin/login-throttle.ts";
-import { type Principal, Sessions } from "../../admin/sessions.ts";
-import { SignIn } from "../../admin/sign-in.ts";
+import { type AuthorizeDashboard, type Principal, Sessions } from "../../admin/sessions.ts";
+import { LoginThrottle, SignIn } from "../../admin/sign-in.ts";
 import { deriveSessionKey, TokenSigner } from "../../admin/token-signer.ts";
 import type { Config } from "../../config/schema/schema.ts";
 import type { Clock, Ledger } from "../../domain/ports.ts";
@@ -64,14 +61,16 @@ export async function createAdmin(options: CreateAdminOptions): Promise<Admin> {
     hasMetrics: config.metrics.enabled,
   };
   const signer = new TokenSigner(() => deriveSessionKey(secretsOf(config, key.value)));
-  const sessions = new Sessions({ signer, clock, ledger, lifeMs: settings.sessionS * 1000, failed });
+  const sessions = new Sessions({
+    ...{ signer, clock, ledger, authorize: options.authorize, failed },
+    lifeMs: settings.sessionS * 1000,
+  });
   const { users, password } = settings;
   const accounts = new Accounts({ users, password, verifyToken: tokenVerifier(settings), key: () => key.value });
   const server = { name: node.name, version: manifest.version, mode, path: settings.path };
   const signIn = new SignIn({ services, sessions, accounts, loginThrottle: new LoginThrottle(ledger), server });
-  const access = new Access({ sessions, authorize: options.authorize });
   return {
-    handle: createAdminApp({ services, access, sessions, signIn, assets, failed }),
+    handle: createAdminApp({ services, sessions, signIn, assets, failed }),
     redeem: (ticket) => sessions.redeem(ticket),
     refresh: async () => editor?.refresh(),
   };

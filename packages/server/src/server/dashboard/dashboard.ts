@@ -1,11 +1,9 @@
 /** The dashboard in a running server: it observes the hub, and takes its requests and live connections. */
 
-import type { AuthorizeDashboard } from "../../admin/access.ts";
-import { dashboardApp } from "../../admin/dashboard-app.ts";
-import { LiveView } from "../../admin/live-view.ts";
+import { dashboardApp, LiveView } from "../../admin/live-view.ts";
 import { People } from "../../admin/people.ts";
 import { Receivers } from "../../admin/receivers.ts";
-import type { Principal } from "../../admin/sessions.ts";
+import type { AuthorizeDashboard, Principal } from "../../admin/sessions.ts";
 import type { Config } from "../../config/schema/schema.ts";
 import type { App } from "../../domain/app.ts";
 import { isReserved } from "../../domain/app.ts";

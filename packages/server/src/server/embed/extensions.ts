@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import type { Declaration } from "@fanfare/schema";
-import type { AuthorizeDashboard } from "../../admin/access.ts";
+import type { AuthorizeDashboard } from "../../admin/sessions.ts";
 import type { Backend } from "../../backend/backend.ts";
 import type { Config } from "../../config/schema/schema.ts";
 import type { App } from "../../domain/app.ts";

@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Asset } from "../../admin/assets.ts";
+import type { Asset } from "../../admin/admin-app.ts";
 
 export type FirstPage = "demo" | "start";
 

@@ -2,8 +2,7 @@
  * What the server stores and counts: the database with apps, statistics and webhooks in it, the metrics and the traces.
  */
 
-import { auditAppActs } from "../../admin/app-acts.ts";
-import { type AuditLog, createAuditLog, deleteAuditEntries } from "../../admin/audit-log.ts";
+import { type AuditLog, auditAppActs, createAuditLog, deleteAuditEntries } from "../../admin/audit-log.ts";
 import { SqlApps } from "../../apps/sql.ts";
 import { withDemoApp } from "../../config/demo-app.ts";
 import type { Config } from "../../config/schema/schema.ts";
