@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import type { Connection } from "../../packages/server/src/domain/connection.ts";
 import { createServer } from "../../packages/server/src/index.ts";
 import { unreadyReasons } from "../../packages/server/src/server/http/ready-route.ts";
-import { disconnectGradually } from "../../packages/server/src/server/lifecycle/gradual-disconnect.ts";
+import { disconnectGradually } from "../../packages/server/src/server/lifecycle/drain-controller.ts";
 import { cgroupMemoryLimit, MemoryMonitor } from "../../packages/server/src/server/system/memory-monitor.ts";
 import { atEnd } from "../support/at-end.ts";
 import { eventually } from "../support/eventually.ts";

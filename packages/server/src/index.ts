@@ -116,8 +116,14 @@ export type {
   SteerOptions,
 } from "./server/embed/acts.ts";
 export type { AppHandle, ChannelStats, PresenceList, Present } from "./server/embed/app-handle.ts";
-export type { ChannelHandle, ChannelInfo } from "./server/embed/channel-handle.ts";
-export type { ChannelHistory, HistoryEvent, HistoryQuery, PurgeOptions } from "./server/embed/channel-history.ts";
+export type {
+  ChannelHandle,
+  ChannelHistory,
+  ChannelInfo,
+  HistoryEvent,
+  HistoryQuery,
+  PurgeOptions,
+} from "./server/embed/channel-handle.ts";
 export type {
   ChannelEvent,
   ChannelListener,

@@ -1,32 +1,38 @@
 /** Makes the parts of a serving process from its configuration. Nothing listens, connects or ticks yet. */
 
-import type { AppDirectory } from "../apps/app-directory.ts";
+import manifest from "../../package.json" with { type: "json" };
+import { AppDirectory } from "../apps/app-directory.ts";
+import { ProvidedApps } from "../apps/provided-apps.ts";
+import { Backend } from "../backend/backend.ts";
+import type { App } from "../domain/app.ts";
 import type { Engine, Guard, Observer } from "../domain/ports.ts";
 import type { TrafficMeter } from "../domain/traffic.ts";
+import { apiRateGuard } from "../guards/api-rate-guard.ts";
 import { IpConnectionLimiter, type IpConnectionLimiterOptions } from "../guards/ip-connection-limiter.ts";
+import { originGuard } from "../guards/origin.ts";
+import { replayGuard } from "../guards/replay.ts";
 import { Hub } from "../hub/hub.ts";
 import type { HubLimits, HubOptions } from "../hub/options.ts";
 import { logFrames } from "../observers/log.ts";
 import { nativeProtocol } from "../protocols/native/codec.ts";
 import { pusherProtocol } from "../protocols/pusher/codec.ts";
 import { recoveringPusherProtocol } from "../protocols/pusher/recovery.ts";
-import { appBackends } from "./app-backends.ts";
 import { buildListenOptions } from "./build-listen-options.ts";
 import { nodeName } from "./cluster/node-states.ts";
 import { RoomMonitor } from "./cluster/room-monitor.ts";
-import { createAppDirectory } from "./create-app-directory.ts";
 import { Dashboard } from "./dashboard/dashboard.ts";
-import { guardsFor } from "./guards.ts";
+import { hookSettings } from "./hook-settings.ts";
 import { ClusterWatch } from "./lifecycle/cluster-watch.ts";
 import { DrainController, DrainState } from "./lifecycle/drain-controller.ts";
 import { Rebalancer } from "./lifecycle/rebalancer.ts";
+import { disconnectReason, disconnectRejected } from "./lifecycle/reload.ts";
 import type { Dependencies, Parts } from "./parts.ts";
 import { OwnedSessions } from "./streams/owned-sessions.ts";
 import { Relay } from "./streams/relay.ts";
 import { Sessions } from "./streams/sessions.ts";
 import { Streams } from "./streams/streams.ts";
 import { EventLoopLag, scheduleTurn } from "./system/machine-clock.ts";
-import { MemoryMonitor } from "./system/memory-monitor.ts";
+import { MemoryMonitor, memoryGuard } from "./system/memory-monitor.ts";
 import { HeldWrites } from "./websocket/held-writes.ts";
 import { Listeners } from "./websocket/listeners.ts";
 import { SlowConsumers, withSlowConsumers } from "./websocket/slow-consumers.ts";
@@ -53,10 +59,7 @@ export function build(deps: Dependencies, engine: Engine): Parts {
     apps,
     engine,
     deciders: extensions.deciders(backend),
-    guards: guardsFor({
-      ...{ config, clock, engine, memory, extensions, backend },
-      ...{ dashboard: dashboardGuard, given: deps.given },
-    }),
+    guards: guardsFor(deps, { engine, memory, backend }, dashboardGuard),
     observers: deps.observers,
     observersOfAll: [(event) => dashboard.observe(event)],
     traffic: withSlowConsumers(storage.traffic, () => slowConsumers),
@@ -168,4 +171,73 @@ export function frameObserverFor({ config, log }: Dependencies): ReturnType<type
 
 export function ipLimiterOptions({ config, clock }: Dependencies): IpConnectionLimiterOptions {
   return { ...config.limits, trustedProxies: config.trustedProxies, clock };
+}
+
+/** The back ends of apps with hooks. */
+function appBackends({ config, clock, storage }: Dependencies, hub: () => Hub): Backend {
+  return new Backend({
+    ...{ clock, version: manifest.version, random: Math.random, settings: hookSettings(config) },
+    answered: ({ id: app }, hook, outcome, seconds) => {
+      storage.metrics.hookAnswered(app, hook, outcome, seconds);
+      if (outcome === "unasked") return;
+      const isTaken = outcome !== "failed";
+      storage.receivers.attempted({ app, target: `hook:${hook}`, tookMs: seconds * 1000, isTaken });
+    },
+    turned: (app, hook, isDown, why) => {
+      storage.metrics.hookTurned(app.id, hook, isDown);
+      storage.receivers.rested(app.id, `hook:${hook}`, isDown);
+      if (isDown) hub().observe({ type: "failed", error: new Error(why), during: `the hook ${hook} of ${app.id}` });
+    },
+    isRevoked: async (app, user, atMs) => {
+      try {
+        await hub().users.revocations.check(app, user, { atMs, outdated: () => new Error() });
+        return false;
+      } catch {
+        // It was, or nobody can say.
+        return true;
+      }
+    },
+  });
+}
+
+/** The apps of one process of a server; where the program's answer about one changes, the connections follow. */
+export function createAppDirectory({ config, clock, given }: Dependencies, hub: () => Hub): AppDirectory {
+  if (!given.apps) return new AppDirectory(config);
+  const provided = new ProvidedApps({
+    provider: given.apps,
+    clock,
+    changed: (id, app) => void follow(hub(), directory, id, app),
+    failed: (error, during) => hub().observe({ type: "failed", error, during }),
+  });
+  const directory = new AppDirectory(config, provided);
+  return directory;
+}
+
+async function follow(hub: Hub, directory: AppDirectory, id: string, app: App | undefined): Promise<void> {
+  if (app) hub.replaceApp(app);
+  const connections = [...hub.connections()].filter((connection) => connection.app.id === id);
+  await disconnectRejected(hub, connections, (connection) => disconnectReason(connection, directory, undefined));
+}
+
+/** In the order in which they are asked. The dashboard's comes first: its frames concern no other guard. */
+function guardsFor(
+  { config, clock, extensions, given }: Dependencies,
+  { engine, memory, backend }: Pick<Parts, "engine" | "memory" | "backend">,
+  dashboard: Guard,
+): Guard[] {
+  return [
+    dashboard,
+    memoryGuard(memory),
+    originGuard(),
+    extensions.tokenGuard(backend),
+    apiRateGuard(engine, clock),
+    replayGuard({
+      clock,
+      windowS: config.signatureWindowS,
+      ...(engine.name !== "memory" && { ledger: engine.ledger }),
+    }),
+    ...(given.guards ?? []),
+    ...(extensions.handlers.declared ? [extensions.handlers.declared.guard] : []),
+    extensions.hooks.guard,
+  ];
 }

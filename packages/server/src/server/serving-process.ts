@@ -1,19 +1,19 @@
 /** A process that serves clients, from its start to its stop: starts the parts in order, and stops them in order. */
 
+import type { Logger } from "pino";
 import type { AppDirectory } from "../apps/app-directory.ts";
 import type { Config } from "../config/schema/schema.ts";
+import type { EngineHealth } from "../domain/ports.ts";
 import type { Hub } from "../hub/hub.ts";
 import type { Outboxes } from "../outbox/outboxes.ts";
 import type { OutboxState } from "../outbox/reader.ts";
 import { build, frameObserverFor, hubLimits, ipLimiterOptions } from "./build.ts";
 import { buildListenOptions, readyState } from "./build-listen-options.ts";
 import { createEngine } from "./cluster/create-engine.ts";
-import { EngineHealthLog } from "./cluster/engine-health-log.ts";
 import { hookSettings } from "./hook-settings.ts";
 import type { ReadyState } from "./http/ready-route.ts";
 import { disconnectRejected } from "./lifecycle/reload.ts";
 import type { Dependencies, Parts } from "./parts.ts";
-import { startOutboxes } from "./start-outboxes.ts";
 import type { MemoryMonitor } from "./system/memory-monitor.ts";
 import { CertificateWatcher } from "./tls/certificate-watcher.ts";
 import { readCertificates } from "./tls/read-certificates.ts";
@@ -209,5 +209,66 @@ export class ServingProcess implements ServerProcess {
   #stopTimers(): void {
     clearInterval(this.#sweeping);
     this.#certificates?.stop();
+  }
+}
+
+/** The readers of applications' outboxes, where there are any: nothing of them is loaded otherwise. */
+async function startOutboxes(
+  { config, clock, storage, log }: Dependencies,
+  { hub, apps, engine, nodeId }: Parts,
+): Promise<Outboxes | undefined> {
+  if (config.outbox.length === 0) return undefined;
+  const weakness = engine.broker.expireKey ? WEAKNESSES[engine.name] : FIVE_MINUTES;
+  if (weakness !== undefined) log.info({ engine: engine.name }, weakness);
+  const { Outboxes } = await import("../outbox/outboxes.ts");
+  const outboxes = await Outboxes.open({
+    ...{ settings: config.outbox, hub, clock, node: nodeId },
+    ...{ broker: engine.broker, ledger: engine.ledger },
+    appById: (id) => apps.byId(id),
+    mostBytes: () =>
+      Math.max(config.defaults.limits.eventDataBytes, ...apps.known.map(({ limits }) => limits.eventDataBytes)),
+    counted: (source, what, count) => storage.metrics.outboxCounted(source, what, count),
+  });
+  outboxes.start();
+  return outboxes;
+}
+
+/** Where an outbox is less than exactly once, as docs/outbox.md says of each engine: said when it begins. */
+const FIVE_MINUTES =
+  "outbox: this engine remembers for 5 minutes, not for an hour, which rows were published: one whose reader dies before it deletes it, with no other for longer than that, is published again";
+const WEAKNESSES: Readonly<Record<string, string>> = {
+  memory:
+    "outbox: if this process is killed between publishing a row and deleting it, the row is published again at the next start, for the engine `memory` forgets that it was",
+};
+
+/** Looks at a server that has just started, in which nothing is amiss yet: a machine with much to do may take that long to connect. */
+const FIRST_LOOKS = 3;
+
+/** Says in the log when what carries the server cannot be reached, and when it can again. */
+class EngineHealthLog {
+  readonly #log: Logger;
+  #isAway = false;
+  #looks = 0;
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  /** Call it at the start, and every second or so. One line for each change. */
+  check(health: EngineHealth): void {
+    this.#looks = health.reachable ? FIRST_LOOKS : this.#looks + 1;
+    if (this.#isAway === !health.reachable || this.#looks < FIRST_LOOKS) return;
+    this.#isAway = !health.reachable;
+    if (!health.reachable && health.refusal !== undefined)
+      this.#log.error(
+        { why: health.why, refusal: health.refusal },
+        "the engine refuses what it is asked: publications wait, and are refused after `publishWaitS`",
+      );
+    else if (health.reachable) this.#log.info("the engine can be reached again");
+    else
+      this.#log.error(
+        { why: health.why },
+        "the engine cannot be reached: publications wait, and are refused after `publishWaitS`",
+      );
   }
 }

@@ -8,14 +8,16 @@ import { Disconnect } from "../../domain/error.ts";
 import type { Member, User } from "../../domain/message.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { checkChannelName } from "../../hub/limits.ts";
-import { ChannelHandle, type ChannelInfo, infoOf } from "./channel-handle.ts";
 import {
+  ChannelHandle,
   type ChannelHistory,
+  type ChannelInfo,
   type HistoryQuery,
+  infoOf,
   type PurgeOptions,
   purgeHistory,
   readHistory,
-} from "./channel-history.ts";
+} from "./channel-handle.ts";
 import { type ChannelSubscription, type Subscribing, subscribeProgram } from "./channel-subscription.ts";
 import { Connections } from "./connections.ts";
 import { ConnectionTarget, DISCONNECTED_BY_PROGRAM, noticeOf, Target } from "./targets.ts";

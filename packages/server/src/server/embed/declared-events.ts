@@ -1,13 +1,17 @@
-/** The declaration of an application's events, held against what clients publish and call. */
+/** Clients' custom events: the program's handlers of them, and its declaration of all events, against which they are held. */
 
 import { type CallSchemas, createChecker, type Declaration, describeIssues, validate } from "@fanfare/schema";
 import { ConfigError, errorReason } from "../../config/config-error.ts";
 import { traitsOf } from "../../domain/channel.ts";
+import type { Connection } from "../../domain/connection.ts";
 import { CommandError } from "../../domain/error.ts";
 import type { EventPublication } from "../../domain/message.ts";
 import { payloadValue } from "../../domain/payload.ts";
-import type { Guard } from "../../domain/ports.ts";
+import type { Awaitable, Guard } from "../../domain/ports.ts";
+import { andThen } from "../../hub/awaitable.ts";
 import { loadExport } from "../load-export.ts";
+import type { Hooks } from "./hooks.ts";
+import type { Handler } from "./types.ts";
 
 export class DeclaredEvents {
   /** Refuses what clients publish and what is not as declared. What back ends and the program itself publish is theirs to check. */
@@ -117,4 +121,37 @@ function entriesOf(value: unknown, place: string): [value: unknown, place: strin
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+type Act = (connection: Connection, data: unknown) => unknown;
+
+export class EventHandlers {
+  readonly #hooks: Pick<Hooks, "runMessageHooks" | "hasMessageHooks">;
+  readonly #handlers = new Map<string, Handler>();
+  /** Undefined where the program declares nothing. */
+  declared: DeclaredEvents | undefined;
+
+  constructor(hooks: Pick<Hooks, "runMessageHooks" | "hasMessageHooks">) {
+    this.#hooks = hooks;
+  }
+
+  /** `*` for what nothing else handles. */
+  set(event: string, handler: Handler): void {
+    this.#handlers.set(event, handler);
+  }
+
+  /** The message hooks run first; `further` handles what the program does not. Throws CommandError where there is neither hook nor handler, or the data are not as declared. */
+  call(connection: Connection, event: string, data: unknown, further?: Act): Awaitable<unknown> {
+    const handler: Act | undefined = this.#handlers.get(event) ?? this.#handlers.get("*") ?? further;
+    if (!handler && !this.#hooks.hasMessageHooks) {
+      const name = JSON.stringify(event.slice(0, 64));
+      throw new CommandError("unknown_command", `Nothing on this server handles ${name}.`);
+    }
+    const { declared } = this;
+    const input = declared ? declared.input(event, data) : data;
+    return andThen(this.#hooks.runMessageHooks(connection, { event, data }), () => {
+      const answer = handler?.(connection, input);
+      return declared && handler ? andThen(answer, (value) => declared.output(event, value)) : answer;
+    });
+  }
 }

@@ -10,7 +10,7 @@ import { isEngineAway } from "../../domain/error.ts";
 import type { Clock, ClusterShares } from "../../domain/ports.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { answerShares, type NodeShare, sharesOf } from "../cluster/cluster-shares.ts";
-import { disconnectGradually } from "./gradual-disconnect.ts";
+import { disconnectGradually } from "./drain-controller.ts";
 
 export interface RebalancerOptions {
   readonly nodeId: string;

@@ -18,7 +18,6 @@ import { receive } from "../../hub/execute.ts";
 import { type EventHead, eventStreamProtocol, splitEventFrame } from "../../protocols/native/event-stream.ts";
 import type { Route } from "../http/router.ts";
 import type { HandshakeOptions } from "../websocket/listen-options.ts";
-import { corsHeaders, preflightResponse } from "./cors.ts";
 import { NOT_THE_PAGE, observeRefusal, outcomeError } from "./deliver.ts";
 import {
   EVENT_STREAM_HEADERS,
@@ -29,12 +28,11 @@ import {
   placeOfMark,
   positionsIn,
   retryMs,
-} from "./event-framing.ts";
-import { findApp } from "./find-app.ts";
+} from "./framing.ts";
 import { refusalResponse, withHeaders } from "./native-stream.ts";
 import { StreamReader } from "./readers.ts";
 import type { Sessions } from "./sessions.ts";
-import { callerOf, type StreamRequest } from "./stream-request.ts";
+import { callerOf, corsHeaders, findApp, preflightResponse, type StreamRequest } from "./stream-request.ts";
 import type { Redeemed, Tickets } from "./tickets.ts";
 
 export interface EventsOptions {

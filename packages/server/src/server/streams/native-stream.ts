@@ -13,7 +13,6 @@ import { receive, receiveRequest } from "../../hub/execute.ts";
 import type { Route } from "../http/router.ts";
 import type { HandshakeOptions } from "../websocket/listen-options.ts";
 import { readCommands } from "./commands.ts";
-import { corsHeaders, preflightResponse } from "./cors.ts";
 import {
   deliverCommands,
   NOT_THE_PAGE,
@@ -25,16 +24,20 @@ import {
   TOO_MANY_MISSES,
   TOO_MANY_REQUESTS,
 } from "./deliver.ts";
-import { EVENT_STREAM_HEADERS, passingRefusal, retryMs } from "./event-framing.ts";
-import { findApp } from "./find-app.ts";
-import { type Framing, jsonPoll, ndjson, serverSentEvents } from "./framing.ts";
-import { pinFor } from "./pin.ts";
+import {
+  EVENT_STREAM_HEADERS,
+  type Framing,
+  jsonPoll,
+  ndjson,
+  passingRefusal,
+  retryMs,
+  serverSentEvents,
+} from "./framing.ts";
 import { PollReader, type Reading, StreamReader } from "./readers.ts";
 import type { Relayed } from "./relay.ts";
-import { takeRequest } from "./request-rate.ts";
-import { isOfPage, type Session } from "./session.ts";
+import { isOfPage, type Session, takeRequest } from "./session.ts";
 import type { SessionKind, Sessions } from "./sessions.ts";
-import { callerOf, type StreamRequest } from "./stream-request.ts";
+import { callerOf, corsHeaders, findApp, pinFor, preflightResponse, type StreamRequest } from "./stream-request.ts";
 import { markIn, type Redeemed, TICKET_S, type Tickets } from "./tickets.ts";
 
 export interface NativeStreamOptions {

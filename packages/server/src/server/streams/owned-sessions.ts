@@ -21,9 +21,8 @@ import {
   type ReadQuestion,
   SESSIONS_TOPIC,
   type SendQuestion,
-} from "./relay-messages.ts";
-import { takeRequest } from "./request-rate.ts";
-import { isOfPage, type Session } from "./session.ts";
+} from "./relay.ts";
+import { isOfPage, type Session, takeRequest } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 
 /** The code of a WebSocket that its client closed. */

@@ -6,11 +6,11 @@
 import type { App } from "../../domain/app.ts";
 import { Disconnect } from "../../domain/error.ts";
 import { isOriginAllowed } from "../../guards/origin.ts";
-import { errorResponseFor, isKnownError, methodNotAllowed } from "../../http/error-response.ts";
+import { errorResponseFor, HttpError, isKnownError, methodNotAllowed } from "../../http/error-response.ts";
 import { receiveRequest } from "../../hub/execute.ts";
 import type { Route } from "../http/router.ts";
 import type { HandshakeOptions } from "../websocket/listen-options.ts";
-import { corsHeaders, preflightResponse } from "./cors.ts";
+import { readFrames, tooLarge } from "./commands.ts";
 import {
   deliverInTurn,
   disconnectFlooding,
@@ -21,17 +21,13 @@ import {
   SESSION_GONE,
   TOO_MANY_MISSES,
 } from "./deliver.ts";
-import { findApp } from "./find-app.ts";
 import { movedTo, sockJsPoll, sockJsStream } from "./framing.ts";
 import type { HttpSocket } from "./http-socket.ts";
-import { pinFor } from "./pin.ts";
-import { readSend } from "./pusher-send.ts";
 import { PollReader, StreamReader } from "./readers.ts";
 import type { Relayed } from "./relay.ts";
-import { takeRequest } from "./request-rate.ts";
-import type { Session } from "./session.ts";
+import { type Session, takeRequest } from "./session.ts";
 import type { SessionKind, Sessions } from "./sessions.ts";
-import { callerOf, type StreamRequest } from "./stream-request.ts";
+import { callerOf, corsHeaders, findApp, pinFor, preflightResponse, type StreamRequest } from "./stream-request.ts";
 
 export interface PusherXhrOptions {
   readonly options: HandshakeOptions;
@@ -217,4 +213,22 @@ function frameLine(frame: string): string {
     lastLine = `a[${JSON.stringify(frame)}]\n`;
   }
   return lastLine;
+}
+
+/** Throws HttpError. */
+async function readSend(request: Request, frameBytes: number): Promise<readonly string[]> {
+  const frames = parse(await readFrames(request, frameBytes));
+  if (!Array.isArray(frames) || !frames.every((frame) => typeof frame === "string")) {
+    throw new HttpError(400, "malformed", "The body is not a JSON array of strings.");
+  }
+  for (const frame of frames) if (Buffer.byteLength(frame) > frameBytes) throw tooLarge(frameBytes);
+  return frames;
+}
+
+function parse(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(body));
+  } catch {
+    return undefined;
+  }
 }

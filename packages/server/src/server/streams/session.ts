@@ -1,7 +1,8 @@
-/** A connection that outlives its HTTP requests. */
+/** A connection that outlives its HTTP requests: whose it is, and how often it may ask. */
 
 import type { Connection, TokenBucket } from "../../domain/connection.ts";
 import type { Disconnect } from "../../domain/error.ts";
+import { spendTokens } from "../../hub/token-bucket.ts";
 import type { CommandQueue } from "./commands.ts";
 import type { HttpSocket } from "./http-socket.ts";
 
@@ -34,4 +35,24 @@ export function isOfPage(session: Session, origin: string | null): boolean {
   if (!session.isUnnamed) return session.origin === origin;
   session.origin ??= origin;
   return origin === null || session.origin === origin;
+}
+
+/** However few frames an app allows: a client that polls asks after each event. */
+const LEAST_PER_SECOND = 20;
+/** A second's worth waits; what comes beyond that is refused. */
+const MOST_WAIT_MS = 1_000;
+
+/** Counts a request. For how many milliseconds it has to wait; undefined where too many wait already. */
+export function takeRequest(session: Session, nowMs: number): number | undefined {
+  const frames = session.connection?.app.limits.framesPerSecond ?? Number.POSITIVE_INFINITY;
+  if (frames === Number.POSITIVE_INFINITY) return 0;
+  const rate = Math.max(LEAST_PER_SECOND, frames);
+  session.requests ??= { tokens: rate, atMs: nowMs };
+  const { requests } = session;
+  spendTokens(requests, nowMs, 1, rate, rate);
+  const waitMs = Math.max(0, (-requests.tokens / rate) * 1000);
+  if (waitMs <= MOST_WAIT_MS) return waitMs;
+  // A refused one costs nothing, or it could never be tried again.
+  requests.tokens++;
+  return undefined;
 }

@@ -4,11 +4,12 @@ import type { Connection, Transport } from "../../domain/connection.ts";
 import { Disconnect } from "../../domain/error.ts";
 import type { User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
-import { errorResponseFor } from "../../http/error-response.ts";
+import { errorResponse, errorResponseFor, HttpError } from "../../http/error-response.ts";
 import { andThen } from "../../hub/awaitable.ts";
+import type { Hub } from "../../hub/hub.ts";
+import { apiErrorResponse } from "../../protocols/pusher/responses.ts";
 import type { EndpointMatch } from "../endpoints/endpoint-registry.ts";
 import type { Caller } from "../http/caller.ts";
-import { badRequest, shuttingDown, tooManyConnections } from "../http/rejections.ts";
 import { admit, type RejectedClient, rejectionFor } from "./admission.ts";
 import type { HandshakeOptions, Listener, SocketData } from "./listen-options.ts";
 
@@ -186,3 +187,26 @@ async function beforeAbort<T>(
 }
 
 const INVALID_HANDSHAKE = "This is not a valid WebSocket handshake.";
+
+/** In HTTP: a flood is not worth a WebSocket, and clients take a refused handshake for a reason to try later. */
+function tooManyConnections(hub: Hub, address: string, waitS: number, message: string): Response {
+  hub.observe({ type: "rejected", address, why: new Disconnect("flooded", message) });
+  return errorResponse(429, "flooded", message, { "Retry-After": String(waitS) });
+}
+
+export function addressForbidden(hub: Hub, request: Request, url: URL, { address }: Caller, message: string): Response {
+  return apiErrorResponse(hub, { request, url, from: () => address }, new HttpError(403, "forbidden", message));
+}
+
+export function handshakeForbidden(hub: Hub, { address }: Caller, message: string): Response {
+  hub.observe({ type: "rejected", address, why: new Disconnect("unauthorized", message) });
+  return errorResponse(403, "forbidden", message);
+}
+
+export function badRequest(message: string): Response {
+  return errorResponse(400, "malformed", message);
+}
+
+export function shuttingDown(): Response {
+  return errorResponse(503, "shutdown", "The server is shutting down; connect again.");
+}

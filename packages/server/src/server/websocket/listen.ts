@@ -6,8 +6,14 @@ import { isUnixSocketPath } from "../../config/schema/fields.ts";
 import type { Awaitable } from "../../domain/ports.ts";
 import { barred } from "../../guards/ip.ts";
 import { errorResponseFor } from "../../http/error-response.ts";
-import { addressForbidden, badRequest, handshakeForbidden, shuttingDown } from "../http/rejections.ts";
-import { handleHandshake, type PendingUsers } from "./handshake.ts";
+import {
+  addressForbidden,
+  badRequest,
+  handleHandshake,
+  handshakeForbidden,
+  type PendingUsers,
+  shuttingDown,
+} from "./handshake.ts";
 import { HandshakeQueue } from "./handshake-queue.ts";
 import type { Listener, ListenOptions, SocketData } from "./listen-options.ts";
 import { socketHandler } from "./socket-handler.ts";
