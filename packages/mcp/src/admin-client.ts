@@ -2,8 +2,16 @@
 
 import { type ErrorBody, GUARD_HEADER, type Role, type Session, type SignIn, type Ticket } from "fanfare/wire/admin";
 import { fieldOf, parseJson } from "fanfare/wire/json";
-import { ToolError } from "./errors.ts";
 import type { McpHost } from "./host.ts";
+
+/** What a tool answers where it could not do what was asked: says what can be put right, and how. */
+export class ToolError extends Error {
+  override readonly name: string = "ToolError";
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
 
 /** Who is signed in, and where. */
 export interface SignedIn {

@@ -13,7 +13,7 @@ import { type Channel, channelOf, userOfChannel } from "fanfare/wire/channel";
 import { type Finding, findings } from "fanfare/wire/finding";
 import { checkChannelName } from "fanfare/wire/limits";
 import { plural } from "fanfare/wire/output";
-import { messageOf } from "./errors.ts";
+import { messageOf } from "./admin-client.ts";
 
 type App = Parameters<typeof channelOf>[0];
 

@@ -2,7 +2,7 @@
 
 import type { Role } from "fanfare/wire/admin";
 
-export interface DashboardAddress {
+interface DashboardAddress {
   /** With a slash at its end, without the key. */
   readonly base: string;
   readonly key: string | undefined;

@@ -3,7 +3,7 @@
 import type { AppSummary, Overview } from "fanfare/wire/admin";
 import { int, string } from "zod";
 import type { AdminClient } from "./admin-client.ts";
-import { ToolError } from "./errors.ts";
+import { ToolError } from "./admin-client.ts";
 
 const LONGEST_NAME = 300;
 

@@ -3,7 +3,7 @@
 import { type ConnectionSnapshot, createClient, type FanfareError } from "@fanfare/client";
 import { type LiveEvents, liveChannel, type Watch } from "fanfare/wire/admin";
 import type { AdminClient } from "./admin-client.ts";
-import { ToolError } from "./errors.ts";
+import { ToolError } from "./admin-client.ts";
 
 export interface LiveWatch<Name extends keyof LiveEvents> {
   readonly watch: Watch;

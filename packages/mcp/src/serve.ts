@@ -1,19 +1,27 @@
-/** The tools and the documentation, served to one agent over standard input and output until it closes its end. */
+/** What the command line starts: the tools and the documentation, served to one agent over standard input and output until it closes its end. */
 
 import { type CallToolResult, CLIENT_INFO_META_KEY, McpServer, type ServerContext } from "@modelcontextprotocol/server";
 import { StdioServerTransport, serveStdio } from "@modelcontextprotocol/server/stdio";
 import { fieldOf } from "fanfare/wire/json";
 import { printable } from "fanfare/wire/output";
-import { AdminClient } from "./admin-client.ts";
+import { AdminClient, messageOf } from "./admin-client.ts";
 import { Docs } from "./docs.ts";
-import { messageOf } from "./errors.ts";
 import type { McpHost } from "./host.ts";
 import { annotationsOf, answerOf, type ToolSpec } from "./tool.ts";
-import { TOOLS } from "./tools.ts";
+import { ACTING } from "./tools/acting.ts";
+import { DELIVERY } from "./tools/delivery.ts";
+import { EVENTS } from "./tools/events.ts";
+import { LOOKING } from "./tools/looking.ts";
+import { READING } from "./tools/reading.ts";
+import { REPORTS } from "./tools/reports.ts";
+
+export type { McpHost };
 
 /** Largest message of an agent, in bytes: more than the largest event. */
 const MAX_MESSAGE_BYTES = 4_194_304;
 const LONGEST_AGENT = 64;
+
+const TOOLS: readonly ToolSpec[] = [...LOOKING, ...REPORTS, ...EVENTS, ...DELIVERY, ...READING, ...ACTING];
 
 const INSTRUCTIONS = `Tools of Fanfare, a real-time server (WebSockets; Pusher protocol and a JSON protocol of its own).
 Begin with "health". To find out why a client did not get an event, use "explain_delivery"; why a signature is refused, "explain_signature".

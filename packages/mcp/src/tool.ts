@@ -3,8 +3,8 @@
 import type { CallToolResult, ToolAnnotations } from "@modelcontextprotocol/server";
 import type { output, ZodObject } from "zod";
 import type { AdminClient } from "./admin-client.ts";
+import { messageOf, ToolError } from "./admin-client.ts";
 import type { Docs } from "./docs.ts";
-import { messageOf, ToolError } from "./errors.ts";
 import type { McpHost } from "./host.ts";
 
 /** What tools work with. */

@@ -175,5 +175,5 @@ export type { FetchContext, FetchHandler } from "./server/http/fetch-handler.ts"
 export type { AppChanges, Reloaded } from "./server/lifecycle/reload.ts";
 export type { AppStats, ChannelCount, LaunchOptions, Stats, Status } from "./server/lifecycle/status.ts";
 export type { Server } from "./server/server.ts";
-export { TaskError, type TaskErrorCode } from "./tasks/error.ts";
 export type { TaskOptions } from "./tasks/tasks.ts";
+export { TaskError, type TaskErrorCode } from "./tasks/tasks.ts";

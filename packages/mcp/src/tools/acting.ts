@@ -3,8 +3,7 @@
 import type { Acted, ChannelDetail, Done } from "fanfare/wire/admin";
 import { brokenJson } from "fanfare/wire/json";
 import { object, string } from "zod";
-import { type AdminClient, AdminRefusal, apiPath } from "../admin-client.ts";
-import { ToolError } from "../errors.ts";
+import { type AdminClient, AdminRefusal, apiPath, ToolError } from "../admin-client.ts";
 import * as input from "../input.ts";
 import { type ToolSpec, tool } from "../tool.ts";
 

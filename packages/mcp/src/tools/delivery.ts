@@ -13,9 +13,8 @@ import {
   type Series,
 } from "fanfare/wire/admin";
 import { int, object } from "zod";
-import { type AdminClient, AdminRefusal, apiPath } from "../admin-client.ts";
+import { type AdminClient, AdminRefusal, apiPath, ToolError } from "../admin-client.ts";
 import { findConnection, findConnections } from "../connections.ts";
-import { ToolError } from "../errors.ts";
 import { type ClientFacts, explainDelivery, UNSEEN } from "../explain-delivery.ts";
 import * as input from "../input.ts";
 import { watchLive } from "../live-watch.ts";

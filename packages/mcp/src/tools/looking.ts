@@ -8,9 +8,8 @@ import {
   type Overview,
 } from "fanfare/wire/admin";
 import { object } from "zod";
-import { apiPath } from "../admin-client.ts";
+import { apiPath, ToolError } from "../admin-client.ts";
 import { findConnection, findConnections } from "../connections.ts";
-import { ToolError } from "../errors.ts";
 import * as input from "../input.ts";
 import { type ToolSpec, tool } from "../tool.ts";
 

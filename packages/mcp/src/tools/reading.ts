@@ -2,9 +2,8 @@
 
 import type { Explanation, Question } from "fanfare/wire/admin";
 import { int, object, enum as oneOf, string } from "zod";
-import { apiPath } from "../admin-client.ts";
+import { apiPath, ToolError } from "../admin-client.ts";
 import type { Page } from "../docs.ts";
-import { ToolError } from "../errors.ts";
 import * as input from "../input.ts";
 import { type ToolSpec, tool } from "../tool.ts";
 

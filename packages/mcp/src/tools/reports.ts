@@ -11,8 +11,7 @@ import {
   type Webhooks,
 } from "fanfare/wire/admin";
 import { int, object, enum as oneOf } from "zod";
-import { apiPath } from "../admin-client.ts";
-import { ToolError } from "../errors.ts";
+import { apiPath, ToolError } from "../admin-client.ts";
 import * as input from "../input.ts";
 import { type ToolSpec, tool } from "../tool.ts";
 

@@ -17,8 +17,7 @@ import {
   warningsAbout,
 } from "./environment/environment.ts";
 import { type ForeignVariable, foreignVariables } from "./environment/foreign-variables.ts";
-import { completeRedis } from "./environment/redis.ts";
-import { completeTls, switchTls } from "./environment/tls.ts";
+import { completeRedis, completeTls, switchTls } from "./environment/tls-and-redis.ts";
 import { parseValue, Unparseable } from "./parse-value.ts";
 import { resolve } from "./resolve.ts";
 import { resolveCodeFiles } from "./schema/code-files.ts";
@@ -28,8 +27,8 @@ import { formatPath, settings, settingsByPath } from "./settings.ts";
 
 export { ConfigError } from "./config-error.ts";
 export type { AppInput, ConfigInput, SettingsInput } from "./config-input.ts";
-export { maskSecrets } from "./mask-secrets.ts";
 export type { AppDefaults, Config } from "./schema/schema.ts";
+export { maskSecrets } from "./settings.ts";
 
 /** Where to look. */
 export interface Sources {

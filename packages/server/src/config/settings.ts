@@ -5,6 +5,7 @@
 
 import * as z from "zod/mini";
 import { type SettingInfo, settingInfo } from "./schema/fields.ts";
+import type { Config } from "./schema/schema.ts";
 import { schema } from "./schema/schema.ts";
 
 export type Path = readonly PropertyKey[];
@@ -70,6 +71,23 @@ export function valueAt(values: unknown, path: Path): unknown {
 /** A value inside the objects that its path names. */
 export function nest(path: string, value: unknown): unknown {
   return path.split(".").reduceRight<unknown>((inner, key) => ({ [key]: inner }), value);
+}
+
+const HIDDEN = "******";
+
+/** The same configuration, with every secret value replaced. */
+export function maskSecrets(config: Config): Config {
+  return mask(config, [], false) as Config;
+}
+
+/** How many secrets there are is shown, and so are the names of headers. */
+function mask(value: unknown, path: Path, isHidden: boolean): unknown {
+  if (value === undefined) return value;
+  const { setting, depth } = settingAt(path);
+  const isSecret = isHidden || (setting.secret === true && depth === path.length);
+  if (Array.isArray(value)) return value.map((one, index) => (isSecret ? HIDDEN : mask(one, [...path, index], false)));
+  if (typeof value !== "object" || value === null) return isSecret ? HIDDEN : value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, mask(inner, [...path, key], isSecret)]));
 }
 
 function build(key: string, path: string, node: z.core.$ZodType): Setting {

@@ -1,6 +1,6 @@
 /** Forgets once a day what is older than it is to be kept: by the page, between which messages pass. */
 
-import { yieldToMessages } from "./yield.ts";
+import { yieldToMessages } from "./transact.ts";
 
 export interface RetentionRule {
   /** For people: "statistics". */

@@ -1,4 +1,4 @@
-/** Transactions that wait their turn for SQLite's one writer, without holding up messages. */
+/** Work on a database that does not hold up messages: transactions that wait their turn for SQLite's one writer, and pauses between long questions. */
 
 import type { Transaction } from "kysely";
 import type { Database } from "./open.ts";
@@ -25,4 +25,9 @@ export async function transact<T>(
 
 function isBusy(error: unknown): boolean {
   return error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_BUSY");
+}
+
+/** SQLite answers within the step of the program in which it is asked: between two long questions, messages have to pass. */
+export function yieldToMessages(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

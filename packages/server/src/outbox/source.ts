@@ -6,7 +6,6 @@
 
 import { type Kysely, type RawBuilder, sql } from "kysely";
 import { type Database, openDatabase } from "../database/open.ts";
-import { outboxStatements } from "./ddl.ts";
 import { DIALECTS, type OutboxDialect } from "./dialect.ts";
 
 export interface SourceSettings {
@@ -70,8 +69,7 @@ export class OutboxSource {
 
   /** Makes the table and its function where they are not there. */
   async migrate(): Promise<void> {
-    const { kind } = this.#database;
-    for (const statement of outboxStatements({ ...this.#settings, kind })) await sql.raw(statement).execute(this.#db);
+    for (const statement of this.#dialect.statements(this.#settings)) await sql.raw(statement).execute(this.#db);
   }
 
   /** The first that wait. Data of more than so many bytes is left where it is. */

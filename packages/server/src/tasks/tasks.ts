@@ -4,8 +4,7 @@ import { availableParallelism } from "node:os";
 import { isAbsolute } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Piscina } from "piscina";
-import { TaskError } from "./error.ts";
-import type { Job, Outcome, ThrownError } from "./job.ts";
+import type { Job, Outcome, ThrownError } from "./runner.ts";
 
 export interface TasksOptions {
   /** Most that run at once; "auto" is one for each processor. */
@@ -19,6 +18,51 @@ export interface TaskOptions {
   /** In place of the configured one; Infinity is without end. */
   readonly timeoutS?: number;
 }
+
+export type TaskErrorCode =
+  /** As many tasks wait as may. Try later, or do without. */
+  | "queue_full"
+  /** It ran longer than it may; its thread was ended. */
+  | "timeout"
+  /** Its thread ended under it: the task ended the process, or threw where nobody could catch it (`cause`). */
+  | "crashed"
+  /** The server stops, and there was no time left. */
+  | "stopped"
+  /** What it was given or what it returned is no data. */
+  | "not_data"
+  /** The module or the function cannot be run in a thread. */
+  | "not_a_task";
+
+/** Why there is no result of a task, where that is not the task's own error. */
+export class TaskError extends Error {
+  override readonly name = "TaskError";
+  readonly code: TaskErrorCode;
+
+  constructor(code: TaskErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** `typeof import("./resize.ts")`: a module whose default export is the task. */
+export interface TaskModule {
+  readonly default: (input: never) => unknown;
+}
+
+/** One whose type was not named. */
+export interface AnyModule extends TaskModule {
+  readonly default: (input: unknown) => unknown;
+}
+
+/** The input may be left out where the task takes none. */
+export type Given<Input> = undefined extends Input
+  ? [input?: Input, options?: TaskOptions]
+  : [input: Input, options?: TaskOptions];
+
+export type InputOf<M extends TaskModule> =
+  Parameters<M["default"]> extends [] ? Given<undefined> : Given<Parameters<M["default"]>[0]>;
+
+export type OutputOf<M extends TaskModule> = Awaited<ReturnType<M["default"]>>;
 
 interface Waiting {
   readonly job: Job;

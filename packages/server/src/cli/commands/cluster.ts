@@ -2,10 +2,10 @@
 
 import { copyFileSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { dashboardKey, dashboardKeyFile } from "../../config/dashboard-key.ts";
 import { withDemoApp } from "../../config/demo-app.ts";
 import type { Config } from "../../config/load.ts";
 import { isUnixSocketPath } from "../../config/schema/fields.ts";
+import { dashboardKey, dashboardKeyFile } from "../../config/state-file.ts";
 import { startTemporaryRedis, type TemporaryRedis } from "../cluster/redis.ts";
 import { SupervisedProcess } from "../cluster/supervised-process.ts";
 import { loadHere } from "../config-flags.ts";

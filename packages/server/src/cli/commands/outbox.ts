@@ -2,7 +2,7 @@
 
 import type { DatabaseKind } from "../../database/open.ts";
 import { messageOf } from "../../domain/thrown.ts";
-import { notificationName, outboxScript } from "../../outbox/ddl.ts";
+import { notificationName, outboxScript } from "../../outbox/dialect.ts";
 import { sourceSettings } from "../../outbox/outboxes.ts";
 import { type FailedRow, OutboxSource } from "../../outbox/source.ts";
 import { loadHere, readConfigFlags } from "../config-flags.ts";
@@ -23,7 +23,7 @@ export async function printSchema(options: {
   const { dialect: kind, table, notify = false } = options;
   if (!/^[A-Za-z_]\w*(\.[A-Za-z_]\w*)?$/.test(table)) throw new CliError("--table has to be a table's name");
   if (notify && kind !== "postgres") throw new CliError("--notify is for PostgreSQL only");
-  return outboxScript({ kind, table, notify }).trimEnd();
+  return outboxScript(kind, { table, notify }).trimEnd();
 }
 
 export async function migrateOutboxes(options: SourceOptions): Promise<string> {

@@ -6,7 +6,6 @@
 import * as z from "zod/mini";
 import type { App } from "../../domain/app.ts";
 import { apps, defaults } from "./app.ts";
-import { cluster } from "./cluster.ts";
 import { controllers, eventsFile } from "./code-files.ts";
 import { dashboard } from "./dashboard.ts";
 import {
@@ -26,7 +25,6 @@ import {
   workerCount,
 } from "./fields.ts";
 import { hooks } from "./hooks.ts";
-import { http } from "./http.ts";
 import { processLimits } from "./limits.ts";
 import { nats } from "./nats.ts";
 import { outbox } from "./outbox.ts";
@@ -34,6 +32,40 @@ import { redis } from "./redis.ts";
 import { audit, database, metrics, statistics, webhooks } from "./storage.ts";
 import { telemetry } from "./telemetry.ts";
 import { tls } from "./tls.ts";
+
+const http = section("HTTP in place of a WebSocket, where a network does not let one through.", {
+  pusher: boolean("Answers pusher-js's `xhr_streaming` and `xhr_polling`.").apply(withDefault, true),
+  native: boolean("Answers the native protocol over HTTP, below `/rt/`.").apply(withDefault, true),
+  keepAliveS: seconds(
+    "Silence on a stream after which the server writes a sign of life, in seconds: less than the 60 s after which nginx and most other proxies close a silent response.",
+    0.1,
+  ).apply(withDefault, 25),
+  pollS: seconds("How long a poll waits for something to report, in seconds.", 0.1).apply(withDefault, 25),
+  sessionTimeoutS: seconds(
+    "How long a connection lives while no request reads from it, in seconds; then its members leave.",
+    0.1,
+  ).apply(withDefault, 10),
+  pin: oneOf(
+    "Whether a client is told the address of the node that has its connection, so that its requests need not be passed on: where `nodeUrl` names another host than the client has used, and the same scheme and port.",
+    ["auto", "off"],
+  ).apply(withDefault, "auto"),
+});
+
+const cluster = section("How the servers of a cluster share the connections.", {
+  rebalance: oneOf(
+    "When servers that have more connections than their even share ask clients to reconnect, those that miss nothing by it: after another server has joined as well as on `fanfare rebalance`, or on that only.",
+    ["on-join", "manual"],
+  ).apply(withDefault, "on-join"),
+  rebalanceDelayS: seconds(
+    "Time after a server has joined before they do, in seconds: as long as the load balancer takes to find it.",
+    0,
+  ).apply(withDefault, 15),
+  rebalanceHoldS: seconds(
+    "Time that a client which was asked to reconnect may take, in seconds. Until it is over its user stays a member of presence channels, so that nobody is notified of a departure; only clients whose channels keep events for as long are asked.",
+    3,
+  ).apply(withDefault, 10),
+  rebalancePerS: integer("Most connections that each server asks to reconnect per second.").apply(withDefault, 100),
+});
 
 const log = section("What is logged, and how.", {
   level: oneOf(

@@ -7,8 +7,7 @@ import type { Kysely } from "kysely";
 import type { Database } from "../../database/open.ts";
 import { DELETE_PAGE as OLD_PAGE } from "../../database/retention.ts";
 import type { Tables } from "../../database/schema.ts";
-import { transact } from "../../database/transact.ts";
-import { yieldToMessages } from "../../database/yield.ts";
+import { transact, yieldToMessages } from "../../database/transact.ts";
 import type { StatisticsQuestion } from "../../domain/app-statistics.ts";
 
 export type Span = StatisticsQuestion["span"];

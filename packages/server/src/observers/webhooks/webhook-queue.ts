@@ -8,8 +8,7 @@ import { type Insertable, type Selectable, sql } from "kysely";
 import type { Database } from "../../database/open.ts";
 import { DELETE_PAGE as OLD_PAGE } from "../../database/retention.ts";
 import type { OutboxTable } from "../../database/schema.ts";
-import { transact } from "../../database/transact.ts";
-import { yieldToMessages } from "../../database/yield.ts";
+import { transact, yieldToMessages } from "../../database/transact.ts";
 import type { ReceiverBacklog, StoredDelivery } from "../../domain/receiver-report.ts";
 
 export interface WebhookMessage {

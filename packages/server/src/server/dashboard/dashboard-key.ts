@@ -2,8 +2,8 @@
 
 import type { Logger } from "pino";
 import { errorReason } from "../../config/config-error.ts";
-import { dashboardKey, generateDashboardKey } from "../../config/dashboard-key.ts";
 import type { Config } from "../../config/schema/schema.ts";
+import { dashboardKey, generateDashboardKey } from "../../config/state-file.ts";
 
 export interface DashboardKeyOptions {
   readonly config: () => Config;
