@@ -74,6 +74,6 @@ export interface Protocol {
   /** Undefined where the protocol has no frame for it. */
   encode(push: Push): string | undefined;
   encodeClose(why: Disconnect): CloseFrame;
-  /** Whether clients would take a publication of this name for one of the server's own. */
+  /** Whether clients would take a publication of this name for one of the server's own. Not asked about names that begin with `client-`: those are clients' in every protocol. */
   reservesEvent(event: string, fromClient: boolean): boolean;
 }

@@ -143,7 +143,7 @@ export class Audience {
     for (const { protocol, topic, count } of this.groups) {
       const frame = protocol.encode(push);
       if (frame === undefined) continue;
-      const excluded = except.length === 0 ? NO_SOCKETS : socketsIn(topic, except);
+      const excluded = except.length === 0 ? NO_SOCKETS : socketsIn(protocol, this.channel.name, except);
       const readers = count - excluded.length;
       traffic?.sent(app, readers, frame.length);
       if (frames && readers > 0 && !isReserved(app)) {
@@ -176,11 +176,12 @@ function groupName({ name, variant }: Protocol): string {
 
 const NO_SOCKETS: readonly Socket[] = [];
 
-/** The sockets of these connections that are subscribed to the topic, each once. */
-function socketsIn(topic: string, connections: readonly SequenceReader[]): readonly Socket[] {
+/** The sockets of these that receive the channel by the protocol, each once. Bun would say so too, and take 0.1 µs of a client event for it. */
+function socketsIn(protocol: Protocol, channel: string, readers: readonly SequenceReader[]): readonly Socket[] {
   const sockets: Socket[] = [];
-  for (const { socket } of connections) {
-    if (socket?.isSubscribed(topic) && !sockets.includes(socket)) sockets.push(socket);
+  for (const reader of readers) {
+    if (!reader.socket || reader.closed || reader.protocol !== protocol || !reader.isIn(channel)) continue;
+    if (!sockets.includes(reader.socket)) sockets.push(reader.socket);
   }
   return sockets;
 }

@@ -7,28 +7,35 @@ import type { Clock } from "../domain/ports.ts";
 /** One event in so long is timed. */
 const PAUSE_MS = 10;
 
-export class DeliveryTimer {
-  readonly #clock: Clock;
-  /** No other node takes the mark for its own. */
-  readonly #node: number;
-  readonly #elapsed: (tookMs: number) => void;
-  #lastMs = Number.NEGATIVE_INFINITY;
+interface TimerHost {
+  readonly clock: Clock;
+  readonly nodeNumber: number;
+  pause(ms: number): Promise<void>;
+}
 
-  constructor(clock: Clock, node: number, elapsed: (tookMs: number) => void) {
-    this.#clock = clock;
-    this.#node = node;
+export class DeliveryTimer {
+  /** Its number is in the mark: no other node takes it for its own. */
+  readonly #host: TimerHost;
+  readonly #elapsed: (tookMs: number) => void;
+  #isDue = true;
+
+  constructor(host: TimerHost, elapsed: (tookMs: number) => void) {
+    this.#host = host;
     this.#elapsed = elapsed;
   }
 
-  /** The event with a mark if it is one of those that are timed. */
-  start(publication: EventPublication, nowMs: number): EventPublication {
-    if (nowMs - this.#lastMs < PAUSE_MS || isReserved({ id: publication.app })) return publication;
-    this.#lastMs = nowMs;
-    return { ...publication, timed: { node: this.#node, atMs: nowMs } };
+  /** The event with a mark if it is one of those that are timed. Those that are not are spared a look at the clock. */
+  start(publication: EventPublication): EventPublication {
+    if (!this.#isDue || isReserved({ id: publication.app })) return publication;
+    this.#isDue = false;
+    void this.#host.pause(PAUSE_MS).then(() => {
+      this.#isDue = true;
+    });
+    return { ...publication, timed: { node: this.#host.nodeNumber, atMs: this.#host.clock.monotonicMs() } };
   }
 
   /** It is with the readers that are here. */
   stop({ timed }: EventPublication): void {
-    if (timed?.node === this.#node) this.#elapsed(this.#clock.monotonicMs() - timed.atMs);
+    if (timed?.node === this.#host.nodeNumber) this.#elapsed(this.#host.clock.monotonicMs() - timed.atMs);
   }
 }

@@ -108,7 +108,7 @@ export class Hub {
     this.relocations = new Relocations(context, disconnect);
     this.steering = new Steering(this, bans, new StickySubscriptions(context));
     const keys = new IdempotencyKeys(this.clock);
-    const timer = new DeliveryTimer(this.clock, context.nodeNumber, (tookMs) => this.traffic?.delivered(tookMs));
+    const timer = new DeliveryTimer(context, (tookMs) => this.traffic?.delivered(tookMs));
     this.#publisher = new Publisher(context, keys, timer);
     this.#delivery = new Delivery(context, this.users, keys, timer);
   }

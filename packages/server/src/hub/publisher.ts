@@ -13,8 +13,6 @@ type Published = Position | "repeated" | undefined;
 export interface PublishInfo {
   /** How long its key is remembered; five minutes where that is not said. */
   readonly ttlMs?: number | undefined;
-  /** Given by those who have just looked at the clock. */
-  readonly nowMs?: number;
   /** The call of the HTTP API that asks for it. */
   readonly caller?: ApiCaller;
 }
@@ -23,6 +21,8 @@ export class Publisher {
   readonly #context: HubContext;
   readonly #keys: IdempotencyKeys;
   readonly #timer: DeliveryTimer;
+  /** The engine answers later: known by its first answer, which is to an event that is timed. */
+  #isAwaited = false;
 
   constructor(context: HubContext, keys: IdempotencyKeys, timer: DeliveryTimer) {
     this.#context = context;
@@ -37,10 +37,8 @@ export class Publisher {
     key?: string,
     info: PublishInfo = {},
   ): Awaitable<Position | undefined> {
-    const { ttlMs, nowMs, caller } = info;
-    if (key === undefined) {
-      return this.#publish(app, publication, caller, undefined, nowMs) as Awaitable<Position | undefined>;
-    }
+    const { ttlMs, caller } = info;
+    if (key === undefined) return this.#publish(app, publication, caller) as Awaitable<Position | undefined>;
     return this.#keys.publish(publication, key, (once) => this.#publish(app, publication, caller, once), ttlMs);
   }
 
@@ -50,12 +48,10 @@ export class Publisher {
     publication: EventPublication,
     caller: ApiCaller | undefined,
     once?: IdempotencyKey,
-    nowMs?: number,
   ): Awaitable<Published> {
-    const { clock, guardChain } = this.#context;
-    const passed = guardChain.publication(publication);
-    if (!(passed instanceof Promise)) return this.#send(app, passed, caller, once, nowMs ?? clock.monotonicMs());
-    return passed.then((late) => this.#send(app, late, caller, once, clock.monotonicMs()));
+    const passed = this.#context.guardChain.publication(publication);
+    if (!(passed instanceof Promise)) return this.#send(app, passed, caller, once);
+    return passed.then((late) => this.#send(app, late, caller, once));
   }
 
   #send(
@@ -63,20 +59,19 @@ export class Publisher {
     publication: EventPublication,
     caller: ApiCaller | undefined,
     once: IdempotencyKey | undefined,
-    nowMs: number,
   ): Awaitable<Published> {
-    const { broker, channels, tenants } = this.#context;
+    const { broker, channels, clock, tenants } = this.#context;
     const known = tenants.knownChannel(app, publication.channel);
     const keep = publication.ephemeral ? undefined : channels.historyFor(app, known, publication);
-    const timed = this.#timer.start(publication, nowMs);
+    const timed = this.#timer.start(publication);
+    // To look at the clock for each would take a tenth of the whole, so that of those that are done at once some are timed.
+    const sinceMs = timed.timed?.atMs ?? (this.#isAwaited ? clock.monotonicMs() : undefined);
     const published: Awaitable<Published> = once
       ? broker.publishOnce({ ...timed, key: once.key }, once, keep)
       : broker.publish(timed, keep);
-    if (published instanceof Promise) {
-      return published.then((result) => this.#published(app, publication, caller, result, nowMs));
-    }
-    // Another look at the clock would take a tenth of the whole, so that of those that are done at once some are timed.
-    return this.#published(app, publication, caller, published, timed === publication ? undefined : nowMs);
+    if (!(published instanceof Promise)) return this.#published(app, publication, caller, published, sinceMs);
+    this.#isAwaited = true;
+    return published.then((result) => this.#published(app, publication, caller, result, sinceMs));
   }
 
   #published(

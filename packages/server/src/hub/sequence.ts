@@ -3,10 +3,11 @@
  * what is missing before it, and which connections are ahead because they got more from history.
  */
 
+import type { Connection } from "../domain/connection.ts";
 import type { EventPublication, Position, Publication } from "../domain/message.ts";
 import { markSeen, type SeenNumbers } from "../domain/message-id.ts";
 import type { HistoryPage } from "../domain/ports.ts";
-import type { Socket } from "../domain/transport.ts";
+import type { ChannelReader } from "./channel-reader.ts";
 
 /** Publications that wait until those before them are found. */
 export interface Hold {
@@ -21,9 +22,7 @@ export interface Hold {
 }
 
 /** Who receives the channel: a connection, or the program itself, which has no socket. */
-export interface SequenceReader {
-  readonly socket: Socket | undefined;
-}
+export type SequenceReader = Connection | ChannelReader;
 
 interface Ahead {
   readonly upTo: Position;

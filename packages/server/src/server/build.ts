@@ -54,7 +54,7 @@ export function build(deps: Dependencies, engine: Engine): Parts {
   });
   const backend = appBackends(deps, () => hub);
   // The dashboard and the slow consumers need the hub, which asks them in turn, once it runs.
-  const dashboardGuard: Guard = { command: (...asked) => dashboard.guard.command?.(...asked) };
+  const dashboardGuard: Guard = { command: (connection, command) => dashboard.guard.command?.(connection, command) };
   const hub: Hub = buildHub(deps, {
     apps,
     engine,

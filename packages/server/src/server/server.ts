@@ -202,7 +202,7 @@ export class Server<D extends Declaration = AnyDeclaration, U extends User = Use
   /** One app, by id or key; without a name, the first. */
   app(idOrKey?: string): AppHandle<D, U> {
     const { hub } = this.#lifecycle.process;
-    const app = this.apps.find(({ id, key }) => idOrKey === undefined || id === idOrKey || key === idOrKey);
+    const app = idOrKey === undefined ? this.apps[0] : this.apps.find(({ id, key }) => [id, key].includes(idOrKey));
     if (!app) throw new Error(`There is no app ${JSON.stringify(idOrKey)}.`);
     return new AppHandle(hub, app);
   }

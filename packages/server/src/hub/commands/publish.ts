@@ -17,8 +17,13 @@ type Publish = Extract<Command, { type: "publish" }>;
 export function publish(hub: Hub, connection: Connection, command: Publish, nowMs: number): Awaitable<void> {
   checkOrder(connection, command);
   checkLimits(connection, command, nowMs);
-  checkPermission(hub, connection, command);
-  const position = act(hub, connection, command, nowMs);
+  const channel = connection.nameOf(command.channel);
+  if (channel === undefined) {
+    const message = `No current subscription to channel ${command.channel}, or one in progress.`;
+    throw new CommandError("not_subscribed", message);
+  }
+  checkPermission(hub, connection, channel, command.event);
+  const position = act(hub, connection, channel, command);
   if (!(position instanceof Promise)) return answer(hub, connection, command, position);
   return position.then((late) => answer(hub, connection, command, late));
 }
@@ -31,10 +36,7 @@ function checkLimits(connection: Connection, { event, data, key }: Publish, nowM
   if (key !== undefined) checkIdempotencyKey(key);
 }
 
-function checkPermission(hub: Hub, connection: Connection, { channel, event }: Publish): void {
-  if (!connection.isIn(channel)) {
-    throw new CommandError("not_subscribed", `No current subscription to channel ${channel}, or one in progress.`);
-  }
+function checkPermission(hub: Hub, connection: Connection, channel: string, event: string): void {
   const granted = connection.grants?.get(channel)?.publish;
   if (granted === false) {
     throw new CommandError("publish_forbidden", `This client may read channel ${channel} and not publish in it.`);
@@ -59,8 +61,8 @@ function whyNot({ app }: Connection, { traits, hasOwnClientPublish }: Channel): 
   return "Clients may publish in private and presence channels only, unless the channel's policy says otherwise.";
 }
 
-function act(hub: Hub, connection: Connection, command: Publish, nowMs: number): Awaitable<Position | undefined> {
-  const { channel, event, data } = command;
+function act(hub: Hub, connection: Connection, channel: string, command: Publish): Awaitable<Position | undefined> {
+  const { event, data } = command;
   const user = connection.memberIn(channel)?.id ?? connection.user?.id;
   const publication: EventPublication = {
     type: "event",
@@ -71,7 +73,7 @@ function act(hub: Hub, connection: Connection, command: Publish, nowMs: number):
     except: [connection.id],
     from: user === undefined ? { connection: connection.id } : { connection: connection.id, user },
   };
-  if (!connection.app.hooks?.publish) return hub.publish(connection.app, publication, command.key, { nowMs });
+  if (!connection.app.hooks?.publish) return hub.publish(connection.app, publication, command.key);
   return andThen(hub.deciders.moderate?.(connection, publication), (passed) =>
     passed ? hub.publish(connection.app, passed, command.key) : undefined,
   );

@@ -109,9 +109,9 @@ export class Dashboard {
   readonly wantsHeaders = (): boolean => this.#feed.wantsHeaders();
 
   /** Comes first: a dashboard's frames concern no other guard. */
-  readonly guard: Guard = {
-    command: (connection, command) => this.#live.guard.command?.(connection, command),
-  };
+  get guard(): Guard {
+    return this.#live.guard;
+  }
 
   /** When the hub is started. */
   start(): void {
