@@ -1,15 +1,15 @@
-/** One workload on one server: what an operation costs without the profiler, and how that divides with it. */
+/** One workload in one process: what an operation costs without the profiler, and how that divides with it. */
 
 import type { Profiler } from "node:inspector";
-import { cpuUsByThread } from "../cpu.ts";
-import { type Kind, Pair } from "../pair.ts";
+import { cpuUsByThread, cpuUsOf } from "../cpu.ts";
+import type { RemoteOptions } from "../remote.ts";
 import { type Shares, sharesOf } from "./parts.ts";
-import type { Workload } from "./workloads.ts";
+import type { Site, Workload } from "./workloads.ts";
 
 export interface Costs {
   /** Of the whole process, per operation, as the bench measures it. */
   readonly us: number;
-  /** Of bare Bun for the same work, in the same minute. */
+  /** Of what it is compared with, for the same work, in the same minute. */
   readonly bareUs: number;
   /** By what threads are called. */
   readonly threadsUs: ReadonlyMap<string, number>;
@@ -31,55 +31,54 @@ export async function measure(workload: Workload, forMs: number): Promise<Costs>
   const stderr = (text: string) => {
     for (const [, ms] of text.matchAll(PAUSE)) pausesMs += Number(ms);
   };
-  return withPair(workload.kind, { env: LOGS_COLLECTIONS, stderr }, async (pair) => {
-    await warmUp(workload, pair, forMs);
+  return withSite(workload, "it", { env: LOGS_COLLECTIONS, stderr }, async (site) => {
+    await warmUp(site, forMs);
     pausesMs = 0;
-    const before = cpuUsByThread(pair.server.pid);
-    const count = await workload.run(pair, forMs);
-    const after = cpuUsByThread(pair.server.pid);
+    const before = cpuUsByThread(site.pid);
+    const count = await site.run(forMs);
+    const after = cpuUsByThread(site.pid);
     const garbageUs = (pausesMs * 1000) / count;
     const threadsUs = new Map([...after].map(([name, us]) => [name, (us - (before.get(name) ?? 0)) / count]));
-    await workload.prepare(pair);
-    lookFromTheSameCore(pair.server.pid, await pair.server.call("startProfile"));
-    await workload.run(pair, forMs * 2);
-    const { cpu: profile, jsShare } = await pair.server.call("stopProfile");
+    await site.prepare();
+    lookFromTheSameCore(site.pid, await site.startProfile());
+    await site.run(forMs * 2);
+    const { cpu: profile, jsShare } = await site.stopProfile();
     const us = [...threadsUs.values()].reduce((sum, one) => sum + one, 0);
     return { us, bareUs, threadsUs, garbageUs, jsShare, shares: sharesOf(profile), profile };
   });
 }
 
 async function bareUsOf(workload: Workload, forMs: number): Promise<number> {
-  return withPair("bare", {}, async (pair) => {
-    await warmUp(workload, pair, forMs);
-    let count = 0;
-    const us = await pair.cpuUs(async () => {
-      count = await workload.run(pair, forMs);
-    });
-    return us / count;
+  return withSite(workload, "bare", {}, async (site) => {
+    await warmUp(site, forMs);
+    const before = cpuUsOf(site.pid);
+    const count = await site.run(forMs);
+    return (cpuUsOf(site.pid) - before) / count;
   });
 }
 
 /** The code is compiled with what it does first. */
-async function warmUp(workload: Workload, pair: Pair, forMs: number): Promise<void> {
-  await workload.prepare(pair);
-  await workload.run(pair, WARM_UPS * forMs);
-  await workload.prepare(pair);
+async function warmUp(site: Site, forMs: number): Promise<void> {
+  await site.prepare();
+  await site.run(WARM_UPS * forMs);
+  await site.prepare();
 }
 
 /** What is done some ten thousand times in a second takes two until its code is as it stays. */
 const WARM_UPS = 2;
 
-async function withPair<T>(
-  kind: Kind,
-  more: Parameters<typeof Pair.start>[2],
-  work: (pair: Pair) => Promise<T>,
+async function withSite<T>(
+  workload: Workload,
+  which: "it" | "bare",
+  more: RemoteOptions,
+  work: (site: Site) => Promise<T>,
 ): Promise<T> {
-  const pair = await Pair.start(kind, {}, more);
-  prefer(pair.server.pid, 1, "--all-tasks");
+  const site = await workload.start(which, more);
+  prefer(site.pid, 1, "--all-tasks");
   try {
-    return await work(pair);
+    return await work(site);
   } finally {
-    await pair.end();
+    await site.end();
   }
 }
 

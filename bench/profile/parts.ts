@@ -74,7 +74,7 @@ function isSource({ callFrame }: Node): boolean {
   return callFrame.url.includes("/");
 }
 
-/** The server's own server folder has rooms that differ; of the others one is enough. */
+/** Some folders of the server have rooms that differ; of the others one is enough. */
 function folderOf(node: Node): string | undefined {
   const { url } = node.callFrame;
   if (!isSource(node)) return undefined;
@@ -83,7 +83,7 @@ function folderOf(node: Node): string | undefined {
   const [, root, folder = "", room] = SOURCE.exec(url) ?? [];
   if (root === undefined) return undefined;
   if (root !== "server/src") return root;
-  return folder === "server" && room !== undefined ? `${folder}/${room}` : folder;
+  return (folder === "server" || folder === "engines") && room !== undefined ? `${folder}/${room}` : folder;
 }
 
 function placeOf(node: Node): string | undefined {

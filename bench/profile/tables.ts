@@ -36,7 +36,7 @@ export function partsTable(measured: readonly (readonly [Workload, Costs])[]): s
       ...names.sort((a, b) => sum(b) - sum(a)).map(row),
       whole("all", ({ us }) => `${fixed(us, 2)} µs`),
       whole("of it garbage", ({ garbageUs }) => `${fixed(garbageUs, 2)} µs`),
-      whole("bare Bun", ({ bareUs }) => `${fixed(bareUs, 2)} µs`),
+      whole(measured[0]?.[0].bare ?? "", ({ bareUs }) => `${fixed(bareUs, 2)} µs`),
       whole("ratio", ({ us, bareUs }) => times(us / bareUs)),
     ],
   });

@@ -134,10 +134,19 @@ describe("the profile of a section of the bench", () => {
     expect(out).toMatch(/^\| \S+ \(hub\/[\w/-]+\.ts:\d+\) +\| +\d+\.\d{3} \|$/m);
   }, 60_000);
 
+  test("looks into the Redis engine by itself, beside Bun's client", async () => {
+    const { code, out, err } = await run("profile.ts", ["redis", "--only", "join", "--for", "100"]);
+    expect([code, err]).toEqual([0, ""]);
+    expect(out).not.toMatch(/NaN|undefined|Infinity/);
+    for (const row of ["engines/redis", "Bun and the kernel"])
+      expect(out).toMatch(new RegExp(`^\\| ${row} +\\| +\\d+\\.\\d\\d \\(\\d+ %\\) \\|$`, "m"));
+    expect(out).toMatch(/^\| Bun's client +\| +\d+\.\d\d µs \|$/m);
+  }, 60_000);
+
   test.each(["coffee", "client http", "client --for ever", ""])("does not take: %s", async (line) => {
     const { code, out, err } = await run("profile.ts", line.split(" ").filter(Boolean));
     expect([code, out]).toEqual([1, ""]);
-    expect(err).toStartWith("Usage: npm run bench:profile -- client|fanout|http|connections ");
+    expect(err).toStartWith("Usage: npm run bench:profile -- client|fanout|http|connections|redis ");
   });
 });
 

@@ -58,3 +58,36 @@ test("what comes a second time over Redis is heard once: arrivals and departures
   await eventually(() => expect(b.heard("presence-x").at(-1)).toBe("last"));
   expect(b.received.map(({ type }) => type)).toEqual(["joined", "left", "event", "event"]);
 });
+
+test("what goes to Redis in one command fails each by itself, and comes in the order in which it was sent", async () => {
+  const settings = settingsFor(server.port);
+  const [a, b] = [await startNode(settings), await startNode(settings)];
+  const channels = ["presence-1", "presence-2", "presence-3"];
+  await a.join("presence-2", "early");
+  const members = await server.cli(
+    "SCAN",
+    "0",
+    "MATCH",
+    `${settings.prefix}:*:presence:app:presence-2`,
+    "COUNT",
+    "99999",
+  );
+  for (const key of [`${settings.prefix}:v2:history:app:presence-2`, ...(members as [string, string[]])[1]]) {
+    await server.cli("SET", key, "of another type");
+  }
+  for (const channel of channels) await b.subscribe(channel);
+  const done = await Promise.allSettled([
+    ...channels.map((channel) => a.join(channel, "1")),
+    ...channels.map((channel) => a.publish(channel, "kept", { size: 10, ttlMs: 60_000 })),
+  ]);
+  const outcomes = ["fulfilled", "rejected", "fulfilled"];
+  expect(done.map(({ status }): string => status)).toEqual([...outcomes, ...outcomes]);
+  await eventually(() =>
+    expect(b.received.map(({ type, channel }) => `${type} ${channel}`)).toEqual([
+      "joined presence-1",
+      "joined presence-3",
+      "event presence-1",
+      "event presence-3",
+    ]),
+  );
+});

@@ -26,7 +26,7 @@ export class PresenceRegistrar {
   }
 
   /** Writes the member's entry; where the user is new, the engine notifies the others. */
-  async join(connection: Connection, audience: Audience, member: Member): Promise<JoinResult> {
+  join(connection: Connection, audience: Audience, member: Member): Promise<JoinResult> {
     const { app } = connection;
     const entry = { app: app.id, channel: audience.channel.name, connection: connection.id, member };
     return this.#write(connection, audience, entry);

@@ -78,12 +78,9 @@ export class RedisBroker implements Broker {
     const { shard, subject, text } = outgoing;
     const send =
       keep && publication.type === "event"
-        ? async () => parsePosition(await this.#publishToHistory(outgoing, keep))
-        : async () => {
-            await shard.commands.command(this.#publish, [subject, text]);
-            return undefined;
-          };
-    const published = shard.queue.publish({ subject, bytes: text.length, send });
+        ? () => this.#publishToHistory(outgoing, keep)
+        : () => shard.commands.command(this.#publish, [subject, text]);
+    const published = shard.queue.publish({ subject, bytes: text.length, send, positionOf: parsePosition });
     if (keep?.totalBytes === undefined) return published;
     return published.then((position) => {
       this.#retain(publication, outgoing, position, keep);
@@ -99,15 +96,14 @@ export class RedisBroker implements Broker {
     const outgoing = this.#outgoing(publication);
     const { shard, subject, text } = outgoing;
     let isRepeated = false;
-    const send = async () => {
-      const sent = keep ? this.#publishToHistory(outgoing, keep, key) : this.#publishOnce(outgoing, key, false);
-      const answer = await sent;
+    const send = () => (keep ? this.#publishToHistory(outgoing, keep, key) : this.#publishOnce(outgoing, key, false));
+    const positionOf = (answer: unknown) => {
       isRepeated = answer === 0;
       return parsePosition(answer);
     };
     // What is kept is found in history by those that did not receive it.
     const resend = keep ? {} : { resend: () => this.#publishOnce(outgoing, key, true) };
-    const position = await shard.queue.publish({ subject, bytes: text.length, send, ...resend });
+    const position = await shard.queue.publish({ subject, bytes: text.length, send, positionOf, ...resend });
     if (isRepeated) return "repeated";
     this.#retain(publication, outgoing, position, keep);
     return position;
@@ -166,14 +162,14 @@ export class RedisBroker implements Broker {
     { size, ttlMs, totalBytes }: HistoryPolicy,
     key?: IdempotencyKey,
   ): Promise<unknown> {
-    const { shard, channel, subject, text, number } = outgoing;
-    return shard.commands.runOrdered(PUBLISH_TO_HISTORY, (run) => ({
+    const { shard, channel, text, number } = outgoing;
+    return shard.commands.run(PUBLISH_TO_HISTORY, (run) => ({
       channel,
       publication: text,
       size: String(size),
       ttl: wholeMs(ttlMs),
       publish: this.#publish,
-      subject,
+      subjects: this.#keys.channelSubject(shard.index, ""),
       sender: this.#sender,
       number: String(number),
       run,
@@ -201,7 +197,7 @@ export class RedisBroker implements Broker {
 
   #publishOnce(outgoing: Outgoing, { key, ttlMs }: IdempotencyKey, onlyAgain: boolean): Promise<unknown> {
     const { shard, subject, text, number } = outgoing;
-    return shard.commands.runOrdered(PUBLISH_ONCE, {
+    return shard.commands.run(PUBLISH_ONCE, {
       key,
       ttl: wholeMs(ttlMs),
       publication: text,

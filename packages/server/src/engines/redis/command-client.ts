@@ -16,8 +16,10 @@ export interface CommandClient {
   readonly address: string;
   /** Changes with every start of the server's process; "" where the user may not ask. */
   readonly runId: string;
-  /** Rejects with ReplyError, or with NoAnswerError when the connection ends first. */
+  /** Rejects with what `errorOf` reads. */
   send(command: string, args: readonly string[]): Promise<unknown>;
+  /** A ReplyError, or a NoAnswerError when the connection ended first. */
+  errorOf(command: string, cause: unknown): Error;
   /** Ends it; what has no answer yet rejects. */
   close(): void;
 }
@@ -39,13 +41,8 @@ export async function openCommandClient(
       tls: { serverName: at.host, ...(settings.tls.ca !== undefined && { ca: settings.tls.ca }) },
     }),
   });
-  const send = (command: string, args: readonly string[]): Promise<unknown> =>
-    // Bun reads the list at once, and changes nothing in it.
-    client.send(command, args as string[]).catch((error: unknown) => {
-      throw isConnectionError(error)
-        ? new NoAnswerError(`${command} was not answered`)
-        : new ReplyError(messageOf(error));
-    });
+  // Bun reads the list at once, and changes nothing in it.
+  const send = (command: string, args: readonly string[]): Promise<unknown> => client.send(command, args as string[]);
   try {
     return await withConnectTimeout(settings.connectTimeoutMs, at, async () => {
       await client.connect();
@@ -54,7 +51,7 @@ export async function openCommandClient(
       await send("PING", []);
       const runId = await fetchRunId(send);
       client.onclose = () => ended(`Redis at ${address} closed the connection`);
-      return { address, runId, send, close: () => client.close() };
+      return { address, runId, send, errorOf, close: () => client.close() };
     });
   } catch (error) {
     client.onclose = null;
@@ -67,9 +64,13 @@ async function fetchRunId(send: CommandClient["send"]): Promise<string> {
   try {
     return /run_id:(\w+)/.exec(String(await send("INFO", ["server"])))?.[1] ?? "";
   } catch (error) {
-    if (error instanceof ReplyError) return "";
+    if (!isConnectionError(error)) return "";
     throw error;
   }
+}
+
+function errorOf(command: string, cause: unknown): Error {
+  return isConnectionError(cause) ? new NoAnswerError(`${command} was not answered`) : new ReplyError(messageOf(cause));
 }
 
 function urlOf({ username, password, db, tls }: RedisSettings, at: Address): string {

@@ -6,6 +6,7 @@ import { ReconnectingConnection } from "../shared/reconnecting-connection.ts";
 import type { CommandClient } from "./command-client.ts";
 import type { Connector } from "./connector.ts";
 import { healthOf, ReplyError, refusalOf } from "./errors.ts";
+import { ScriptBatches } from "./script-batches.ts";
 import { SCRIPTS } from "./scripts/index.ts";
 import type { Script } from "./scripts/script.ts";
 import type { RedisSettings } from "./settings.ts";
@@ -50,6 +51,9 @@ interface Refusal {
 export class CommandConnection {
   readonly #options: CommandConnectionOptions;
   readonly #connection: ReconnectingConnection<CommandClient>;
+  readonly #batches = new ScriptBatches<CommandClient>((client, script, args) =>
+    this.#evaluateBatch(client, script, args),
+  );
   /** When each command that has no answer was sent; the oldest first. */
   readonly #outstanding = new Map<number, number>();
   /** The latest client, ready to be used by others or not yet. */
@@ -95,7 +99,7 @@ export class CommandConnection {
 
   /** Whether a command waits for its answer. */
   get isBusy(): boolean {
-    return this.#outstanding.size > 0;
+    return this.#outstanding.size > 0 || this.#batches.isOpen;
   }
 
   get isUp(): boolean {
@@ -103,17 +107,7 @@ export class CommandConnection {
   }
 
   /** Waits a little for the connection where there is none. Rejects with NotSentError, NoAnswerError or ReplyError. */
-  async run<Arg extends string>(script: Script<Arg>, args: ScriptArgsOf<Arg>): Promise<unknown> {
-    try {
-      return await this.runOrdered(script, args);
-    } catch (error) {
-      if (!isFlushed(error)) throw error;
-      return await this.runOrdered(script, args);
-    }
-  }
-
-  /** The same, for what must not be overtaken by anything sent later: is not sent again where the scripts were flushed. */
-  runOrdered<Arg extends string>(script: Script<Arg>, args: ScriptArgsOf<Arg>): Promise<unknown> {
+  run<Arg extends string>(script: Script<Arg>, args: ScriptArgsOf<Arg>): Promise<unknown> {
     return this.#whenUp((client) => this.#run(client, script, typeof args === "function" ? args(client.runId) : args));
   }
 
@@ -155,31 +149,49 @@ export class CommandConnection {
   }
 
   #run<Arg extends string>(client: CommandClient, script: Script<Arg>, args: ScriptArgs<Arg>): Promise<unknown> {
-    const sent = [script.sha, "1", this.#options.root];
-    for (const name of script.args) sent.push(args[name]);
-    return this.#send(client, "EVALSHA", sent, script);
+    if (script.shared !== undefined) return this.#batches.add(client, script, script.shared, args);
+    const values = script.args.map((name) => args[name]);
+    return this.#evaluate(client, script, values);
   }
 
-  /** Where Redis has forgotten the script, it has it again when this rejects. */
-  async #send(
-    client: CommandClient,
-    command: string,
-    args: readonly string[],
-    script?: Pick<Script, "text">,
-  ): Promise<unknown> {
+  /** Where Redis has forgotten the script, it has it again before anything else becomes of it. */
+  async #evaluate(client: CommandClient, script: Script, args: readonly string[]): Promise<unknown> {
+    const sent = [script.sha, "1", this.#options.root, ...args];
+    try {
+      return await this.#send(client, "EVALSHA", sent);
+    } catch (error) {
+      if (!isFlushed(error)) throw error;
+      await this.#send(client, "SCRIPT", ["LOAD", script.text]);
+      if (script.keepsOrder) throw error;
+      return await this.#send(client, "EVALSHA", sent);
+    }
+  }
+
+  async #evaluateBatch(client: CommandClient, script: Script, args: readonly string[]): Promise<readonly unknown[]> {
+    const answers = await this.#evaluate(client, script, args);
+    if (!Array.isArray(answers)) throw new Error("a script answers with a list");
+    return answers.map((answer) => (answer instanceof Error ? this.#errorOf(client, script.sha, answer) : answer));
+  }
+
+  async #send(client: CommandClient, command: string, args: readonly string[]): Promise<unknown> {
+    this.#batches.flush();
     const id = ++this.#lastId;
     this.#outstanding.set(id, this.#nowMs);
     try {
       return await client.send(command, args);
     } catch (error) {
-      if (script && isFlushed(error)) await this.#send(client, "SCRIPT", ["LOAD", script.text]);
-      this.#noteRefusal(error);
-      if (error instanceof ReplyError && error.isElsewhere) this.#connection.drop(client, error.message);
-      if (error instanceof NoAnswerError && this.#refusal) throw new NoAnswerError(this.#refusal.why);
-      throw error instanceof Error ? error : new NoAnswerError(String(error));
+      throw this.#errorOf(client, command, error);
     } finally {
       this.#outstanding.delete(id);
     }
+  }
+
+  /** As callers get it. What it says of the connection is noted. */
+  #errorOf(client: CommandClient, command: string, cause: unknown): Error {
+    const error = client.errorOf(command, cause);
+    this.#noteRefusal(error);
+    if (error instanceof ReplyError && error.isElsewhere) this.#connection.drop(client, error.message);
+    return error instanceof NoAnswerError && this.#refusal ? new NoAnswerError(this.#refusal.why) : error;
   }
 
   #noteRefusal(error: unknown): void {

@@ -13,7 +13,9 @@ export interface PendingPublish {
   readonly subject: string;
   readonly bytes: number;
   /** May be called again after no answer came: subscribers know it by its number. */
-  send(): Promise<Position | undefined>;
+  send(): Promise<unknown>;
+  /** Where it is, by what `send` was answered. */
+  positionOf(answer: unknown): Position | undefined;
   /**
    * It was withdrawn, and Redis may have carried it out when nodes were not connected to receive it. Then it is published again, for those
    * that have not received it; else nothing is done.
@@ -108,7 +110,7 @@ export class PublishQueue {
   async #send({ publish, pending }: Entry): Promise<unknown> {
     try {
       if (pending.isSettled) await publish.resend?.();
-      else pending.resolve(await publish.send());
+      else pending.resolve(publish.positionOf(await publish.send()));
       return undefined;
     } catch (error) {
       return error ?? new Error("failed");

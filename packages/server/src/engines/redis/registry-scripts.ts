@@ -21,7 +21,7 @@ export interface Writer {
   readonly incarnation: string;
 }
 
-/** Members as JSON: id, info, when they joined. States: users, each followed by when it was updated, a space, and its state. */
+/** Members as lists: id, info, when they joined. States: users, each followed by when it was updated, a space, and its state. */
 export interface KeptMembers {
   readonly members: readonly unknown[];
   readonly states: readonly unknown[];
@@ -51,7 +51,7 @@ export class RegistryScripts {
     mode: "list" | "announce" | "quiet",
   ): Promise<({ readonly isFirst: boolean } & KeptMembers) | "full" | typeof GONE> {
     const { connection, member, updatedAtMs } = entry;
-    const [state, isFirst, members, states] = asParts(
+    const [state, isFirst, members, states] = parseParts(
       await run(JOIN, {
         incarnation,
         connection,
@@ -60,8 +60,7 @@ export class RegistryScripts {
         limit: limitText(limit),
         ...this.#announcement(entry, mode === "quiet" ? undefined : joinPublication(entry)),
         isListWanted: mode === "list" ? "1" : "",
-        updatedAt: updatedAtMs === undefined ? "" : String(updatedAtMs),
-        state: member.state ?? "",
+        updated: updatedAtMs === undefined ? "" : `${updatedAtMs} ${member.state ?? ""}`,
         lease: this.#lease,
       }),
     );
@@ -73,7 +72,7 @@ export class RegistryScripts {
   async update({ run, incarnation }: Writer, update: PresenceUpdate): Promise<KeptMembers | undefined | typeof GONE> {
     const { connection, member } = update;
     const { id, info, state } = member;
-    const [answer, isThere, kept, keptState] = asParts(
+    const [answer, isThere, members, states] = parseParts(
       await run(UPDATE, {
         incarnation,
         connection,
@@ -85,7 +84,7 @@ export class RegistryScripts {
       }),
     );
     if (answer === "gone") return GONE;
-    return isThere === 1 ? { members: [kept], states: [id, keptState] } : undefined;
+    return isThere === 1 ? { members: asParts(members), states: asParts(states) } : undefined;
   }
 
   /** For its own incarnation, or for a dead one. Answers whether it was the user's last connection in the channel. */
@@ -95,16 +94,14 @@ export class RegistryScripts {
     mode: "own" | "own, quiet" | "dead",
   ): Promise<boolean | typeof GONE> {
     const member = { id: entry.member.id, info: null };
-    const [state, isLast] = asParts(
-      await run(LEAVE, {
-        incarnation,
-        connection: entry.connection,
-        user: member.id,
-        ...this.#announcement(entry, mode === "own, quiet" ? undefined : leavePublication({ ...entry, member })),
-        mustBeWriter: mode === "dead" ? "" : "1",
-      }),
-    );
-    return state === "gone" ? GONE : isLast === 1;
+    const answer = await run(LEAVE, {
+      incarnation,
+      connection: entry.connection,
+      user: member.id,
+      ...this.#announcement(entry, mode === "own, quiet" ? undefined : leavePublication({ ...entry, member })),
+      mustBeWriter: mode === "dead" ? "" : "1",
+    });
+    return answer === "gone" ? GONE : answer === "left";
   }
 
   /** Announces that the user left, which could not be written when it happened, unless the user is there. Answers whether it did. */
@@ -117,17 +114,15 @@ export class RegistryScripts {
     { run, incarnation }: Writer,
     { app, channel, count }: SubscriberCount,
   ): Promise<ChannelChange | undefined | typeof GONE> {
-    const [state, change] = asParts(
-      await run(SET_SUBSCRIBER_COUNT, {
-        incarnation,
-        channel: channelKey({ app, channel }),
-        count: String(count),
-        app: appKey(app),
-        listedAs: isInternal(channel) ? "" : channel,
-        lease: this.#lease,
-      }),
-    );
-    return state === "gone" ? GONE : parseChange(change);
+    const change = await run(SET_SUBSCRIBER_COUNT, {
+      incarnation,
+      channel: channelKey({ app, channel }),
+      count: String(count),
+      app: appKey(app),
+      listedAs: isInternal(channel) ? "" : channel,
+      lease: this.#lease,
+    });
+    return change === "gone" ? GONE : parseChange(change);
   }
 
   async acquire({ run, incarnation }: Writer, { quota, holder }: QuotaHold, limit: number) {
@@ -145,7 +140,7 @@ export class RegistryScripts {
     return {
       channel,
       publish: this.#publish,
-      subject: this.#keys.channelSubject(this.#keys.shardOf(channel), channel),
+      subjects: this.#keys.channelSubject(this.#keys.shardOf(channel), ""),
       announcement: publication ? encode(publication, { sender: this.#sender, number: ++this.#number }) : "",
     };
   }
@@ -159,6 +154,11 @@ export function parseChange(change: unknown): ChannelChange | undefined {
 /** The beginning of what is kept of a member, to which a script adds when it joined. */
 function keptText(member: Pick<Member, "id" | "info" | "infoText">): string {
   return JSON.stringify(memberFields(member)).slice(0, -1);
+}
+
+/** Of what a script answers as JSON. */
+export function parseParts(answer: unknown): readonly unknown[] {
+  return asParts(JSON.parse(String(answer)));
 }
 
 export function asParts(answer: unknown): readonly unknown[] {

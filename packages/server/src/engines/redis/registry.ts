@@ -16,7 +16,7 @@ import { parseMember } from "../shared/parse.ts";
 import type { ScriptArgs } from "./command-connection.ts";
 import { unavailable } from "./errors.ts";
 import type { NodeMembership } from "./node-membership.ts";
-import { asParts, type KeptMembers, type RegistryScripts } from "./registry-scripts.ts";
+import { asParts, type KeptMembers, parseParts, type RegistryScripts } from "./registry-scripts.ts";
 import { CHANNELS, MEMBERS, SUMMARY } from "./scripts/registry.ts";
 import type { Script } from "./scripts/script.ts";
 import type { Shard } from "./shard.ts";
@@ -42,7 +42,7 @@ export class RedisRegistry implements Registry {
     const { membership, scripts } = this.#options;
     const shard = this.#shardOf(entry);
     const key = entryKey(entry);
-    const isNew = !shard.state.entries.has(key);
+    const { entries, doubtfulEntries } = shard.state;
     try {
       const joined = await membership.write(shard, (writer) => scripts.join(writer, entry, maxMembers, "list"));
       if (joined === "full") {
@@ -51,11 +51,11 @@ export class RedisRegistry implements Registry {
           `The channel has ${maxMembers} members, which is as many as it may (presenceMembers).`,
         );
       }
-      shard.state.entries.set(key, entry);
+      entries.set(key, entry);
       return { isFirst: joined.isFirst, members: parseMembers(joined) };
     } catch (error) {
       const isFull = error instanceof CommandError && error.code === "channel_full";
-      if (isNew && !isFull) shard.state.doubtfulEntries.set(key, { entry, wasThere: false });
+      if (!isFull && !entries.has(key)) doubtfulEntries.set(key, { entry, wasThere: false });
       throw unavailable(error);
     }
   }
@@ -129,7 +129,7 @@ export class RedisRegistry implements Registry {
 
   async members(app: string, channel: string): Promise<readonly PresenceMember[]> {
     const ref = { app, channel };
-    const [members, states] = asParts(await this.#read(this.#shardOf(ref), MEMBERS, { channel: channelKey(ref) }));
+    const [members, states] = parseParts(await this.#read(this.#shardOf(ref), MEMBERS, { channel: channelKey(ref) }));
     return parseMembers({ members: asParts(members), states: asParts(states) });
   }
 
@@ -175,11 +175,8 @@ export class RedisRegistry implements Registry {
 
 /** In the order in which they joined. */
 function parseMembers({ members, states }: KeptMembers): readonly PresenceMember[] {
-  // In one text: each call of the parser costs as much as a member.
-  const parsed = asParts(JSON.parse(`[${members.join()}]`));
-  if (parsed.length !== members.length) throw new Error("what is kept of a member is not one JSON text");
   const stateOf = parseStates(states);
-  return parsed.map((kept) => keptMember(asParts(kept), stateOf)).sort(byJoining);
+  return members.map((kept) => keptMember(asParts(kept), stateOf)).sort(byJoining);
 }
 
 /** Of its id, its info or null and the text of it, and when it joined. */

@@ -8,12 +8,7 @@ const MAX_CHARACTERS = 16 * 1024 * 1024;
 
 /** What the engine says of it by itself is left out: where it is published, and under which number. */
 export function publicationFields(publication: Publication): object {
-  if (publication.type !== "event") {
-    const { app: _, channel: __, ...fields } = publication;
-    return fields;
-  }
-  const { app: _, channel: __, position: ___, messageId: ____, ...fields } = publication;
-  return fields;
+  return { ...publication, app: undefined, channel: undefined, position: undefined, messageId: undefined };
 }
 
 /** Throws where it is no JSON object, or too long. */

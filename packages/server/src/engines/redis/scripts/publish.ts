@@ -1,6 +1,6 @@
 /** Publishing, with history and without, as scripts. */
 
-import { NOW, script, WHOLE } from "./script.ts";
+import { batchScript, NOW, script, WHOLE } from "./script.ts";
 
 /** Epochs of one numbering that are remembered. */
 const MAX_EPOCHS = 16;
@@ -50,27 +50,21 @@ end`;
  * "1" where the channels of the app share a number of bytes: then what has expired goes at once, not only when somebody asks for it. A sender numbers
  * what it publishes, so that what it sends twice, because no answer came, is kept and published once.
  */
-export const PUBLISH_TO_HISTORY = script(
-  [
-    "channel",
-    "publication",
-    "size",
-    "ttl",
-    "publish",
-    "subject",
-    "sender",
-    "number",
-    "run",
-    "key",
-    "keyTtl",
-    "isShared",
-  ],
-  `
+export const PUBLISH_TO_HISTORY = batchScript(
+  {
+    shared: ["size", "ttl", "publish", "subjects", "sender", "run", "keyTtl", "isShared"],
+    before: `
 ${NOW}
 ${WHOLE}
 ${HEAD}
-number, size, ttl = tonumber(number), tonumber(size), tonumber(ttl)
-local history, head, sentBy, at = root..'history:'..channel, root..'head:'..channel, 'sender:'..sender, now()
+size, ttl = tonumber(size), tonumber(ttl)
+local sentBy, at = 'sender:'..sender, now()`,
+    each: ["channel", "publication", "number", "key"],
+    keepsOrder: true,
+  },
+  `
+number = tonumber(number)
+local history, head = root..'history:'..channel, root..'head:'..channel
 local epoch, offset = headOf(channel, run, at, true)
 local sent, lastAt = unpack(redis.call('HMGET', head, sentBy, 'at'))
 local publishedAt = whole(math.max(at, tonumber(lastAt or 0)))
@@ -91,7 +85,7 @@ for _ = 1, isShared == '1' and 2 or 0 do
 end
 liveAtLeast(history, ttl)
 liveAtLeast(head, math.max(2 * ttl, ${HEAD_TTL_MS}))
-redis.call(publish, subject, '{"position":["'..epoch..'",'..whole(offset)..'],'..string.sub(publication, 2))
+redis.call(publish, subjects..channel, '{"position":["'..epoch..'",'..whole(offset)..'],'..string.sub(publication, 2))
 return {epoch, offset}`,
 );
 
@@ -111,6 +105,7 @@ local published = redis.pcall(publish, subject, publication)
 if type(published) ~= 'table' then return 1 end
 if not known then redis.call('DEL', key) end
 return published`,
+  { keepsOrder: true },
 );
 
 /** Forgets one event of a channel's history, and the history with its last one. */

@@ -32,12 +32,53 @@ export interface Script<Arg extends string = string> {
   readonly text: string;
   readonly sha: string;
   readonly args: readonly Arg[];
+  /** Where one command carries several calls: how many of the arguments, the first, they share. */
+  readonly shared?: number;
+  /** It must not be overtaken by anything sent later, so it is not sent again where Redis had forgotten it. */
+  readonly keepsOrder?: true;
 }
 
-export function script<const Arg extends string>(args: readonly Arg[], text: string): Script<Arg> {
-  const locals = args.length === 0 ? "" : `local ${args.join(", ")} = unpack(ARGV)\n`;
-  const whole = `local root = KEYS[1]\n${locals}${text.trim()}\n`;
-  return { text: whole, sha: createHash("sha1").update(whole).digest("hex"), args };
+export function script<const Arg extends string>(
+  args: readonly Arg[],
+  text: string,
+  more: Pick<Script, "keepsOrder"> = {},
+): Script<Arg> {
+  return { ...withSha(`${localsOf(args)}${text.trim()}\n`), args, ...more };
+}
+
+export interface BatchScript<Shared extends string, Each extends string> extends Pick<Script, "keepsOrder"> {
+  readonly shared: readonly Shared[];
+  /** Done once, with what the calls share. */
+  readonly before: string;
+  readonly each: readonly Each[];
+}
+
+/** Several calls in one command, which answers a list: what one of them does, or that it fails, does not concern the others. */
+export function batchScript<const Shared extends string, const Each extends string>(
+  { shared, before, each, ...more }: BatchScript<Shared, Each>,
+  text: string,
+): Script<Shared | Each> {
+  const whole = `${localsOf(shared)}${before.trim()}
+local function call(${each.join(", ")})
+${text.trim()}
+end
+local answers = {}
+for at = ${shared.length + 1}, #ARGV, ${each.length} do
+  local isDone, answer = pcall(call, unpack(ARGV, at, at + ${each.length - 1}))
+  answers[#answers + 1] = isDone and answer or {err = type(answer) == 'table' and answer.err or answer}
+end
+return answers
+`;
+  return { ...withSha(whole), args: [...shared, ...each], shared: shared.length, ...more };
+}
+
+function localsOf(args: readonly string[]): string {
+  return args.length === 0 ? "" : `local ${args.join(", ")} = unpack(ARGV)\n`;
+}
+
+function withSha(text: string): Pick<Script, "text" | "sha"> {
+  const whole = `local root = KEYS[1]\n${text}`;
+  return { text: whole, sha: createHash("sha1").update(whole).digest("hex") };
 }
 
 /** Redis's own clock, in milliseconds. */
@@ -60,6 +101,12 @@ end
 local function setState(states, user, updatedAt, state)
   redis.call('HSET', states, user, whole(updatedAt)..' '..state)
   if redis.call('PTTL', states) < 0 then redis.call('PEXPIRE', states, lease) end
+end`;
+
+/** What is kept of members, and users, each followed by its state, as two lists of one JSON text: a list of Redis's costs more to read. */
+export const ROSTER = `
+local function roster(members, states)
+  return '['..table.concat(members, ',')..'],'..(#states == 0 and '[]' or cjson.encode(states))
 end`;
 
 /** How keys of the dataset begin, and whether the incarnation may write here. Before the first heartbeat there is no dataset. */
