@@ -2,9 +2,8 @@
 
 import { expect, test } from "bun:test";
 import type { Overview } from "../../packages/server/src/admin/api-types.ts";
-import { Sessions } from "../../packages/server/src/admin/sessions.ts";
+import { Sessions, TokenSigner } from "../../packages/server/src/admin/sessions.ts";
 import { LoginThrottle } from "../../packages/server/src/admin/sign-in.ts";
-import { TokenSigner } from "../../packages/server/src/admin/token-signer.ts";
 import { CommandError } from "../../packages/server/src/domain/error.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";

@@ -5,7 +5,7 @@ import { type App, isReserved } from "../domain/app.ts";
 import type { StatisticsQuestion, StoredMeasure } from "../domain/app-statistics.ts";
 import type { Awaitable } from "../domain/ports.ts";
 import type { ReceiverBacklog, StoredDelivery } from "../domain/receiver-report.ts";
-import { readShape } from "../http/read-shape.ts";
+import { readShape } from "../http/body.ts";
 import type { Hub } from "../hub/hub.ts";
 import { AdminError } from "./admin-error.ts";
 import type { AppStatistics, Explanation, OutboxEntry, Point, Question, Rebalanced } from "./api-types.ts";

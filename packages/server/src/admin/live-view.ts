@@ -162,7 +162,7 @@ export class LiveView {
       if (watch.type === "seconds") this.#sendSecond(channel, watch.app);
       else if (watch.type === "connection") this.#report(channel, watch);
       else if (watch.type === "channels")
-        this.#send(channel, "channels", { node, atMs: nowMs, rates: this.#options.channelRates.take(channel) });
+        this.send(channel, "channels", { node, atMs: nowMs, rates: this.#options.channelRates.take(channel) });
       else if (watch.type === "connections" && this.#ticks % 2 === 0) void this.#sendConnections(channel, watch);
     }
   }
@@ -178,14 +178,14 @@ export class LiveView {
     const { hub, node } = this.#options;
     const list = await listConnections(hub, app, { search, isAnonymous, limit: MAX_CONNECTIONS, node });
     this.#listing.delete(channel);
-    this.#send(channel, "connections", list);
+    this.send(channel, "connections", list);
   }
 
   #sendRecent(channel: string): void {
     const watch = parseWatch(channel);
     if (watch?.type === "seconds") this.#sendEarlierSeconds(channel, watch.app);
     if (watch?.type !== "feed") return;
-    for (const batch of this.#options.feed.recent(filterOf(watch))) this.#send(channel, "feed", batch);
+    for (const batch of this.#options.feed.recent(filterOf(watch))) this.send(channel, "feed", batch);
   }
 
   #sendEarlierSeconds(channel: string, app: string | undefined): void {
@@ -193,13 +193,13 @@ export class LiveView {
     const all = seconds?.series(app) ?? [];
     for (let at = 0; at < all.length; at += SECONDS_AT_ONCE) {
       const points = all.slice(at, at + SECONDS_AT_ONCE);
-      this.#send(channel, "earlier_seconds", { node, ...(app !== undefined && { app }), points });
+      this.send(channel, "earlier_seconds", { node, ...(app !== undefined && { app }), points });
     }
   }
 
   #sendSecond(channel: string, app: string | undefined): void {
     const point = this.#options.seconds?.latest(app);
-    if (point) this.#send(channel, "seconds", { node: this.#options.node, ...(app !== undefined && { app }), point });
+    if (point) this.send(channel, "seconds", { node: this.#options.node, ...(app !== undefined && { app }), point });
   }
 
   /** Taps the connection where this node has it, reports its state, and stops when it has ended. */
@@ -211,12 +211,12 @@ export class LiveView {
     const report = frames.take();
     if (connection.closed) {
       this.#untap(channel, tapped);
-      return this.#send(channel, "connection", report);
+      return this.send(channel, "connection", report);
     }
     const look = { node, clock: hub.clock, redact, traffic: frames.traffic };
     // As if something had been sent: then it is pinged, and the answer timed.
     connection.wasSent = true;
-    this.#send(channel, "connection", { connection: connectionDetail(connection, look), ...report });
+    this.send(channel, "connection", { connection: connectionDetail(connection, look), ...report });
   }
 
   #tap(channel: string, app: string, id: string): TappedConnection | undefined {
@@ -275,10 +275,6 @@ export class LiveView {
 
   /** To the page. It may get lost while the engine is unavailable, which is reported once. */
   send<Name extends keyof LiveEvents>(channel: string, event: Name, data: LiveEvents[Name]): void {
-    this.#send(channel, event, data);
-  }
-
-  #send<Name extends keyof LiveEvents>(channel: string, event: Name, data: LiveEvents[Name]): void {
     const { hub, app } = this.#options;
     const text = JSON.stringify(data);
     void this.#try(() => hub.publish(app, { type: "event", app: app.id, channel, event, data: text }));

@@ -8,7 +8,7 @@ import type { App } from "../domain/app.ts";
 import type { User } from "../domain/message.ts";
 import type { Clock } from "../domain/ports.ts";
 import { parseUserInfo, userInfoJson } from "../domain/user-info.ts";
-import type { Admission } from "./identity.ts";
+import { type Admission, listsOf, type UserLists } from "./answers.ts";
 
 /** What is remembered of an answer. */
 export interface KeptAdmission extends Admission {
@@ -33,14 +33,7 @@ const TYPE = "fanfare-reconnect+jwt";
 
 interface Sealed {
   readonly app: string;
-  readonly user: {
-    readonly id: string;
-    readonly info: string;
-    readonly channels?: string[];
-    readonly watch?: string[];
-    readonly subscribe?: string[];
-    readonly watchlist?: string[];
-  };
+  readonly user: UserLists & { readonly id: string; readonly info: string };
   readonly expiresAtMs?: number;
   readonly answeredAtMs: number;
   readonly meta?: string;
@@ -90,17 +83,9 @@ export class Admissions {
     { user, expiresAtMs, meta, answeredAtMs }: KeptAdmission & { readonly user: User },
   ): Promise<string> {
     const { EncryptJWT } = await import("jose");
-    const { id, channels, watch, subscribe, watchlist } = user;
     const content: Sealed = {
       app: app.id,
-      user: {
-        id,
-        info: userInfoJson(user),
-        ...(channels && { channels: [...channels] }),
-        ...(watch && { watch: [...watch] }),
-        ...(subscribe && { subscribe: [...subscribe] }),
-        ...(watchlist && { watchlist: [...watchlist] }),
-      },
+      user: { id: user.id, info: userInfoJson(user), ...listsOf(user) },
       ...(expiresAtMs !== undefined && { expiresAtMs }),
       answeredAtMs,
       ...(meta !== undefined && { meta }),
@@ -139,16 +124,12 @@ export class Admissions {
 }
 
 function admissionOf({ user, expiresAtMs, answeredAtMs, meta }: Sealed): Admission {
-  const { id, info, channels, watch, subscribe, watchlist } = user;
   const found: User = {
-    id,
-    ...parseUserInfo(info),
+    id: user.id,
+    ...parseUserInfo(user.info),
     // As a token says when it was issued: it does not outlive the user's being disconnected.
     issuedAtMs: answeredAtMs,
-    ...(channels && { channels }),
-    ...(watch && { watch }),
-    ...(subscribe && { subscribe }),
-    ...(watchlist && { watchlist }),
+    ...listsOf(user),
     ...(expiresAtMs !== undefined && { expiresAtMs }),
   };
   return { user: found, expiresAtMs, meta };

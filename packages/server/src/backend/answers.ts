@@ -1,9 +1,13 @@
-/** What a back end may answer to a hook. Whatever else it says is a mistake, and is taken for no permission. */
+/** What a back end may answer to a hook, and who a client is by it. Whatever else it says is a mistake, and is taken for no permission. */
 
 import * as z from "zod/mini";
-import { COMMAND_ERRORS, type CommandErrorCode, type Reconnect } from "../domain/error.ts";
-import { isDeeperThan } from "../domain/json-text.ts";
+import type { App } from "../domain/app.ts";
+import { COMMAND_ERRORS, CommandError, type CommandErrorCode, type Reconnect } from "../domain/error.ts";
+import { exactId, isDeeperThan, memberText } from "../domain/json-text.ts";
+import type { Member, User } from "../domain/message.ts";
+import { parseUserInfo } from "../domain/user-info.ts";
 import { NoAnswer, type PostAnswer } from "../http/post.ts";
+import { checkUserId } from "../hub/limits.ts";
 
 /** Longest answer, and how deep its JSON may be nested. */
 export const ANSWER_BYTES = 65_536;
@@ -157,4 +161,67 @@ function messageIn(text: string): string | undefined {
 function excerptOf(text: string): string {
   const line = text.replaceAll(/\s+/g, " ").trim();
   return line.length > EXCERPT ? `${line.slice(0, EXCERPT)}…` : line;
+}
+
+// ---- who the client is
+
+/** What the back end said of a client, beside letting it in. */
+export interface Admission {
+  /** Undefined where it names none. */
+  readonly user: User | undefined;
+  readonly expiresAtMs: number | undefined;
+  /** JSON text. */
+  readonly meta: string | undefined;
+}
+
+/** Most bytes of the `meta` that a connection keeps. */
+const META_BYTES = 4_096;
+
+/** Throws Error where it says what cannot be. */
+export function admissionIn(app: App, said: Identity, text: string): Admission {
+  const lists = listsOf(said);
+  const meta = memberText(text, "meta");
+  if (meta !== undefined && Buffer.byteLength(meta) > META_BYTES) {
+    throw new Error(
+      `The meta of a connection has at most ${META_BYTES} bytes; the back end gave ${Buffer.byteLength(meta)}.`,
+    );
+  }
+  const expiresAtMs = said.expires_at === undefined ? undefined : said.expires_at * 1000;
+  if (!said.user) {
+    if (Object.keys(lists).length > 0) {
+      throw new Error("The back end gave channels, watch, subscribe or a watchlist, and no user to have them.");
+    }
+    return { user: undefined, expiresAtMs, meta };
+  }
+  const user: User = {
+    ...memberIn(app, said.user.id, memberText(text, "user") ?? ""),
+    ...lists,
+    ...(expiresAtMs !== undefined && { expiresAtMs }),
+  };
+  return { user, expiresAtMs, meta };
+}
+
+export type UserLists = Pick<User, "channels" | "watch" | "subscribe" | "watchlist">;
+
+/** Those that are given. */
+export function listsOf({ channels, watch, subscribe, watchlist }: UserLists | Identity): UserLists {
+  return {
+    ...(channels && { channels }),
+    ...(watch && { watch }),
+    ...(subscribe && { subscribe }),
+    ...(watchlist && { watchlist }),
+  };
+}
+
+/** A user or a member: `text` is its JSON. Throws Error where its id is none that the app takes. */
+export function memberIn(app: App, id: string | number, text: string): Member {
+  const member = { id: exactId(id, memberText(text, "id")), ...parseUserInfo(memberText(text, "info")) };
+  try {
+    checkUserId(app, member.id);
+  } catch (error) {
+    throw error instanceof CommandError
+      ? new Error(`The back end gave a user id that cannot be: ${error.message}`)
+      : error;
+  }
+  return member;
 }

@@ -1,21 +1,21 @@
 /** The app's back end as the hub and the guards ask it: hooks over HTTP, where the app has them. */
 
-import type { App } from "../domain/app.ts";
+import type { App, HookSettings } from "../domain/app.ts";
 import { matches } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, type CommandErrorCode, Disconnect } from "../domain/error.ts";
+import { isForwardable } from "../domain/forwarded-headers.ts";
 import { memberText } from "../domain/json-text.ts";
 import type { Command, EventPublication, User } from "../domain/message.ts";
+import { listsOrigin } from "../domain/origin.ts";
 import { payloadFrom, payloadJson } from "../domain/payload.ts";
+import { userInfoJson } from "../domain/user-info.ts";
 import type { Grant, Permission } from "../hub/grants.ts";
 import { checkEventData, checkEventName } from "../hub/limits.ts";
 import type { BackEndAtDoor, Refreshed, TokenClaim } from "../hub/options.ts";
 import { Admissions, type AdmissionsOptions, type KeptAdmission } from "./admissions.ts";
-import { type Answer, type Question, Refusal } from "./answers.ts";
-import { forwardedHeaders } from "./forwarded.ts";
+import { type Admission, type Answer, admissionIn, memberIn, type Question, Refusal } from "./answers.ts";
 import { BackendDown, HookClient, type HookClientOptions, type HookClientSettings } from "./hook-client.ts";
-import { type Admission, admissionIn, memberIn } from "./identity.ts";
-import { about, members } from "./question.ts";
 
 type Subscribe = Extract<Command, { type: "subscribe" }>;
 
@@ -210,7 +210,7 @@ export class Backend implements BackEndAtDoor {
   // ---- private
 
   #ask<Q extends Question>(connection: Connection, hook: Q, body: string): Promise<Answer<Q>> {
-    return this.#client.ask(connection.app, hook, body, connection.backend?.forwarded ?? {});
+    return this.#client.ask({ app: connection.app, hook, body, forwarded: connection.backend?.forwarded ?? {} });
   }
 
   /** The answer to a command. Before the client is welcome it is the end of its connection. */
@@ -251,6 +251,23 @@ export class Backend implements BackEndAtDoor {
   }
 }
 
+/** The headers of the handshake that the back end is sent: the Origin always; a cookie only from a page that the app lists, or any page could act for a visitor who is signed in elsewhere. */
+function forwardedHeaders(app: App, { forward }: HookSettings, headers: Headers): Record<string, string> {
+  const origin = headers.get("origin");
+  const found: Record<string, string> = origin === null ? {} : { Origin: origin };
+  for (const name of forward) {
+    const value = headers.get(name);
+    if (value === null || !isForwardable(name)) continue;
+    if (name.toLowerCase() === "cookie" && (origin === null || !isListed(app, origin))) continue;
+    found[name] = value;
+  }
+  return found;
+}
+
+function isListed(app: App, origin: string): boolean {
+  return app.allowedOrigins.length > 0 && !app.allowedOrigins.includes("*") && listsOrigin(app, origin);
+}
+
 /** The connection keeps what the back end said of it. */
 function enter(connection: Connection, { user, meta, expiresAtMs }: Admission): User | undefined {
   if (connection.backend) {
@@ -282,6 +299,28 @@ function changed(
       : error;
   }
   return { ...publication, event, data, ...(said.ephemeral && { ephemeral: true as const }) };
+}
+
+/** The members of a JSON object, from the JSON text of each; without those that are undefined. */
+function members(texts: Readonly<Record<string, string | undefined>>): string {
+  return Object.entries(texts)
+    .flatMap(([key, text]) => (text === undefined ? [] : `${JSON.stringify(key)}:${text}`))
+    .join(",");
+}
+
+/** What every hook says of the connection, as JSON text: what its author wrote stays as it was written. `user` where the connection is not yet that user's. */
+function about(connection: Connection, user: User | undefined = connection.user): string {
+  const { id, address, protocol, transport, backend } = connection;
+  return members({
+    connection: `{${members({
+      id: JSON.stringify(id),
+      address: JSON.stringify(address),
+      transport: JSON.stringify(transport),
+      protocol: JSON.stringify(protocol.name),
+      meta: backend?.meta,
+    })}}`,
+    user: user ? `{${members({ id: JSON.stringify(user.id), info: userInfoJson(user) })}}` : "null",
+  });
 }
 
 function aboutSubscribing(

@@ -10,7 +10,6 @@ import { NoAnswer, post, type Reach } from "../http/post.ts";
 import { signedHeaders } from "../hub/signature.ts";
 import { ANSWER_BYTES, type Answer, type Question, Refusal, readAnswer } from "./answers.ts";
 import { CircuitBreaker, type Pass } from "./circuit-breaker.ts";
-import { RequestSlots } from "./request-slots.ts";
 
 /** What became of a question: the back end let it pass or refused it, failed, or was not asked since it is down or busy. */
 export type HookOutcome = "allowed" | "refused" | "failed" | "unasked";
@@ -32,6 +31,15 @@ export interface HookClientOptions {
   readonly turned: (app: App, hook: Question, isDown: boolean, why: string) => void;
   /** A request begins; it gets what is to go along as `traceparent`. */
   readonly trace?: (app: string, hook: string, url: string) => TraceStep;
+}
+
+interface Asked<Q extends Question> {
+  readonly app: App;
+  readonly hook: Q;
+  /** The JSON text of an object's members. */
+  readonly body: string;
+  /** Headers of the client's handshake. */
+  readonly forwarded: Readonly<Record<string, string>>;
 }
 
 /** The back end cannot be asked now. */
@@ -66,15 +74,11 @@ export class HookClient {
   }
 
   /**
-   * `body` is the JSON text of an object's members. Throws BackendDown where there is no answer, Refusal where it is no, and
+   * Throws BackendDown where there is no answer, Refusal where it is no, and
    * Error where the back end does not know what to do with the question.
    */
-  async ask<Q extends Question>(
-    app: App,
-    hook: Q,
-    body: string,
-    forwarded: Record<string, string>,
-  ): Promise<Answer<Q>> {
+  async ask<Q extends Question>(asked: Asked<Q>): Promise<Answer<Q>> {
+    const { app, hook } = asked;
     const { clock, answered, turned } = this.#options;
     const { slots, breakers } = this.#stateOf(app);
     const breaker = breakers.get(hook) ?? new CircuitBreaker(clock, this.#options.random);
@@ -87,7 +91,7 @@ export class HookClient {
       throw new BackendDown(`the hook ${hook} is not asked: it failed too often, and is tried again every few seconds`);
     }
     try {
-      const answer = await this.#exchange(app, hook, body, forwarded, slots);
+      const answer = await this.#exchange(asked, slots);
       if (breaker.answered(pass)) turned(app, hook, false, "");
       done("allowed");
       return answer;
@@ -120,13 +124,8 @@ export class HookClient {
     return new BackendDown(detail);
   }
 
-  async #exchange<Q extends Question>(
-    app: App,
-    hook: Q,
-    body: string,
-    forwarded: Record<string, string>,
-    slots: RequestSlots,
-  ): Promise<Answer<Q>> {
+  async #exchange<Q extends Question>(asked: Asked<Q>, slots: RequestSlots): Promise<Answer<Q>> {
+    const { app, hook } = asked;
     const { clock } = this.#options;
     const { concurrency, waiting } = this.settings;
     const timeoutMs = (app.hooks?.timeoutS ?? 0) * 1000;
@@ -139,19 +138,13 @@ export class HookClient {
     try {
       const leftMs = timeoutMs - (clock.monotonicMs() - sinceMs);
       if (leftMs < 1) throw new BackendDown(`the hook ${hook} is not asked: its time was over before its turn came`);
-      return await this.#post(app, hook, body, forwarded, leftMs);
+      return await this.#post(asked, leftMs);
     } finally {
       slots.release();
     }
   }
 
-  async #post<Q extends Question>(
-    app: App,
-    hook: Q,
-    body: string,
-    forwarded: Record<string, string>,
-    timeoutMs: number,
-  ): Promise<Answer<Q>> {
+  async #post<Q extends Question>({ app, hook, body, forwarded }: Asked<Q>, timeoutMs: number): Promise<Answer<Q>> {
     const { version, trace, clock } = this.#options;
     const { hooks } = app;
     const url = hooks && addressOf(hooks, hook);
@@ -196,4 +189,45 @@ export class HookClient {
 
 function addressOf(hooks: HookSettings, hook: Question): string | undefined {
   return (hook === "ping" ? undefined : hooks[hook]?.url) ?? hooks.url;
+}
+
+/** So many requests at a time; of the others, so many wait for their turn, and no longer than they may. */
+class RequestSlots {
+  #taken = 0;
+  /** In the order in which they came. */
+  readonly #waiting = new Set<() => void>();
+
+  get isIdle(): boolean {
+    return this.#taken === 0;
+  }
+
+  /** Whether the caller has a place, which it has to give back. */
+  async acquire(most: number, mostWaiting: number, withinMs: number): Promise<boolean> {
+    if (this.#taken < most) {
+      this.#taken++;
+      return true;
+    }
+    if (this.#waiting.size >= mostWaiting) return false;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const take = () => resolve(true);
+    this.#waiting.add(take);
+    const timer = setTimeout(() => {
+      this.#waiting.delete(take);
+      resolve(false);
+    }, withinMs);
+    const hasPlace = await promise;
+    clearTimeout(timer);
+    return hasPlace;
+  }
+
+  /** The place goes to the one that has waited longest. */
+  release(): void {
+    const [next] = this.#waiting;
+    if (!next) {
+      this.#taken--;
+      return;
+    }
+    this.#waiting.delete(next);
+    next();
+  }
 }

@@ -53,9 +53,14 @@ export interface StoredMeasure extends Measured {
   readonly atMs: number;
 }
 
+/** Each of the numbers as the function says. */
+export function statisticsOf(numberOf: (name: keyof AppStatistics) => number): AppStatistics {
+  const numbers: { -readonly [Name in keyof AppStatistics]: number } = { ...NONE };
+  for (const name of Object.keys(NONE) as (keyof AppStatistics)[]) numbers[name] = numberOf(name);
+  return numbers;
+}
+
 /** Everything added up, the connections too. */
 export function addStatistics(one: AppStatistics, other: AppStatistics): AppStatistics {
-  const sum: { -readonly [Name in keyof AppStatistics]: number } = { ...one };
-  for (const name of Object.keys(NONE) as (keyof AppStatistics)[]) sum[name] += other[name];
-  return sum;
+  return statisticsOf((name) => one[name] + other[name]);
 }

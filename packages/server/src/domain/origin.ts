@@ -1,5 +1,7 @@
 /** Which webpages may connect: the patterns an app lists, and the Origin header that browsers send. RFC 6454. */
 
+import type { App } from "./app.ts";
+
 /** Whether a page of this Origin header may connect. */
 export type OriginTest = (header: string) => boolean;
 
@@ -47,6 +49,15 @@ export function originTest(patterns: readonly string[]): OriginTest {
     const origin = originOf(text);
     return origin !== undefined && parsed.some((pattern) => fits(pattern, origin));
   };
+}
+
+const tests = new WeakMap<App, OriginTest>();
+
+/** Whether the app's list, which is read once, has the origin of this header on it. */
+export function listsOrigin(app: App, header: string): boolean {
+  const test = tests.get(app) ?? originTest(app.allowedOrigins);
+  tests.set(app, test);
+  return test(header);
 }
 
 function fits(pattern: OriginPattern, origin: Origin): boolean {

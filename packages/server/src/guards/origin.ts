@@ -2,21 +2,16 @@
 
 import type { App } from "../domain/app.ts";
 import { Disconnect } from "../domain/error.ts";
-import { type OriginTest, originTest } from "../domain/origin.ts";
+import { listsOrigin } from "../domain/origin.ts";
 import type { Guard } from "../domain/ports.ts";
 
 /** What of an origin is repeated to its sender: it ends up in logs and in a close reason of at most 123 bytes. */
 const PRESENTABLE = /^[\x21-\x7e]{1,70}$/;
 
-const tests = new WeakMap<App, OriginTest>();
-
 /** Clients that are no pages send no origin. */
 export function isOriginAllowed(app: App, origin: string | null): boolean {
   if (origin === null) return app.allowMissingOrigin;
-  if (app.allowedOrigins.length === 0) return true;
-  const mayConnect = tests.get(app) ?? originTest(app.allowedOrigins);
-  tests.set(app, mayConnect);
-  return mayConnect(origin);
+  return app.allowedOrigins.length === 0 || listsOrigin(app, origin);
 }
 
 export function originGuard(): Guard {

@@ -1,5 +1,10 @@
-/** Request bodies that are read no further than their limit, whether they say how long they are or not. */
+/**
+ * Request bodies: read no further than their limit, whether they say how long they are or not, and then looked at whether they have
+ * the shape that they have to have.
+ */
 
+import * as z from "zod/mini";
+import english from "zod/v4/locales/en.js";
 import { HttpError } from "./error-response.ts";
 
 export class BodyTooLargeError extends HttpError {
@@ -64,4 +69,18 @@ export function limitedStream(
       ...(ended && { flush: ended }),
     }),
   );
+}
+
+/** Zod's small half says nothing of what is wrong unless it is given the words. */
+const { localeError: error } = english();
+
+/** The value, or what is wrong first: where it is, and what it has to be. */
+export function readShape<T>(
+  shape: z.ZodMiniType<T>,
+  value: unknown,
+): { readonly data: T } | { readonly where: string; readonly problem: string } {
+  const { data, error: wrong, success } = z.safeParse(shape, value, { error });
+  if (success) return { data };
+  const [issue] = wrong.issues;
+  return { where: issue?.path.join(".") ?? "", problem: issue?.message ?? "" };
 }

@@ -35,7 +35,7 @@ async function ping(client: HookClient, app: App, url: string): Promise<Finding>
   const asked = { ...app, id: `${app.id} ${url}`, hooks: app.hooks && { ...app.hooks, url } };
   const where = `${URL.parse(url)?.host ?? url}, the back end of ${app.id}`;
   try {
-    await client.ask(asked as App, "ping", "", {});
+    await client.ask({ app: asked as App, hook: "ping", body: "", forwarded: {} });
     return ok(`${where}, answers`);
   } catch (error) {
     const detail = (error as { readonly detail?: string }).detail ?? (error as Error).message;

@@ -2,7 +2,7 @@
 
 import { addPoints, type Point } from "../../admin/api-types.ts";
 import { isReserved } from "../../domain/app.ts";
-import { type AppStatistics, noStatistics } from "../../domain/app-statistics.ts";
+import { type AppStatistics, noStatistics, statisticsOf } from "../../domain/app-statistics.ts";
 import type { Clock } from "../../domain/ports.ts";
 import { type Durations, DurationsSince } from "../metrics/counts.ts";
 import type { RefusalCounts } from "../metrics/refusals.ts";
@@ -87,16 +87,6 @@ function push(points: Point[], point: Point): void {
 
 /** A counter that is lower than it was began anew. */
 function since(before: AppStatistics, now: AppStatistics): AppStatistics {
-  const grown = (key: keyof AppStatistics) => (now[key] < before[key] ? now[key] : now[key] - before[key]);
-  return {
-    peakConnections: now.connections,
-    connections: now.connections,
-    messagesIn: grown("messagesIn"),
-    messagesOut: grown("messagesOut"),
-    apiMessages: grown("apiMessages"),
-    bytesIn: grown("bytesIn"),
-    bytesOut: grown("bytesOut"),
-    subscribeFailures: grown("subscribeFailures"),
-    authFailures: grown("authFailures"),
-  };
+  const grown = statisticsOf((name) => (now[name] < before[name] ? now[name] : now[name] - before[name]));
+  return { ...grown, connections: now.connections, peakConnections: now.connections };
 }

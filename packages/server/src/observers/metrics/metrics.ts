@@ -7,8 +7,7 @@ import { Counts, Durations, type Series } from "./counts.ts";
 import type { Reading } from "./merge.ts";
 import { WHY_CALL_REFUSED, WHY_CALL_UNKNOWN, WHY_CLOSED, WHY_REFUSED, WHY_TURNED_AWAY } from "./refusals.ts";
 import type { MetricsRegistry } from "./registry.ts";
-import type { AppTotals, Scraped, Snapshot } from "./snapshot.ts";
-import { Labels, Totals } from "./totals.ts";
+import { type AppTotals, Labels, type Scraped, type Snapshot, Totals } from "./snapshot.ts";
 
 export interface MetricsOptions {
   readonly snapshot: () => Snapshot | Promise<Snapshot>;
@@ -93,11 +92,13 @@ export class Metrics {
     "Time a back end took to answer, waiting for its turn included.",
     LATENCY_BOUNDS_S,
   );
-  readonly #publishTook = new Durations(
+  /** How long the engine took to take an event. */
+  readonly publications = new Durations(
     "publish_seconds",
     "Time from publishing an event to the engine having it; with the memory engine that includes the delivery, of one event in 10 ms.",
     LATENCY_BOUNDS_S,
   );
+  /** How long an event took to reach this node's readers, from when this node published it. */
   readonly deliveries = new Durations(
     "delivery_seconds",
     "Time from publishing an event to this node's readers being sent it, through the engine; one event in 10 ms is timed.",
@@ -189,16 +190,6 @@ export class Metrics {
     series.value++;
   }
 
-  /** The engine took an event after so long. */
-  publishTook(seconds: number): void {
-    this.#publishTook.add(seconds);
-  }
-
-  /** An event reached this node's readers so long after this node published it. */
-  deliveryTook(seconds: number): void {
-    this.deliveries.add(seconds);
-  }
-
   /** So many connections were asked to come back, to another node where there is room. */
   relocationAsked(count: number): void {
     this.#relocations.add([], count);
@@ -264,7 +255,7 @@ export class Metrics {
 
   #loaded(): Promise<MetricsRegistry> {
     this.#registry ??= import("./registry.ts").then(({ MetricsRegistry }) => {
-      const durations = [this.#publishTook, this.deliveries, this.#hookTook];
+      const durations = [this.publications, this.deliveries, this.#hookTook];
       const [counts, labels, totals] = [this.#counts, this.#labels, this.#totals];
       const soketi = this.#options.soketiNames
         ? { opened: this.#opened, closed: this.#closed, calls: this.#soketiCalls }

@@ -3,8 +3,7 @@
 import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from "prom-client";
 import type { Counts, Durations } from "./counts.ts";
 import type { Reading } from "./merge.ts";
-import type { AppTotals, OutboxSnapshot, Scraped, Snapshot } from "./snapshot.ts";
-import type { Labels, Totals } from "./totals.ts";
+import type { AppTotals, Labels, OutboxSnapshot, Scraped, Snapshot, Totals } from "./snapshot.ts";
 
 export interface MetricsRegistryOptions {
   readonly counts: readonly Counts[];

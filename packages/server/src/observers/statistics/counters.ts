@@ -1,7 +1,7 @@
 /** Counts what happens, app by app, as long as anybody uses the app. */
 
 import type { App } from "../../domain/app.ts";
-import { type AppStatistics, noStatistics } from "../../domain/app-statistics.ts";
+import { type AppStatistics, noStatistics, statisticsOf } from "../../domain/app-statistics.ts";
 import type { DisconnectCode } from "../../domain/error.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
 import type { Observer } from "../../domain/ports.ts";
@@ -110,15 +110,6 @@ export class Counters implements TrafficMeter {
 /** What came after `before`: the counts that are more now, and the connections as they are. */
 function since(before: AppStatistics | undefined, now: AppStatistics): AppStatistics {
   if (!before) return { ...now };
-  return {
-    peakConnections: now.peakConnections,
-    connections: now.connections,
-    messagesIn: now.messagesIn - before.messagesIn,
-    messagesOut: now.messagesOut - before.messagesOut,
-    apiMessages: now.apiMessages - before.apiMessages,
-    bytesIn: now.bytesIn - before.bytesIn,
-    bytesOut: now.bytesOut - before.bytesOut,
-    subscribeFailures: now.subscribeFailures - before.subscribeFailures,
-    authFailures: now.authFailures - before.authFailures,
-  };
+  const { connections, peakConnections } = now;
+  return { ...statisticsOf((name) => now[name] - before[name]), connections, peakConnections };
 }

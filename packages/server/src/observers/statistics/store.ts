@@ -5,8 +5,8 @@ import type { StatisticTable } from "../../database/schema.ts";
 import {
   type AppStatistics,
   addStatistics,
-  noStatistics,
   type StatisticsQuestion,
+  statisticsOf,
 } from "../../domain/app-statistics.ts";
 import { addToSpans, endedNodes, forgetSpans, type Span } from "./spans.ts";
 
@@ -35,7 +35,10 @@ export class StatisticsStore {
   /** Oldest first; spans in which nothing was counted are missing. The nodes' peaks are added up: no node knows the others'. */
   async series(question: StatisticsQuestion): Promise<readonly Point[]> {
     if (question.nodes?.length === 0) return [];
-    const sums = this.#asked(question).select(({ fn }) => ["at", ...COUNTED.map((name) => fn.sum(name).as(name))]);
+    const sums = this.#asked(question).select(({ fn }) => [
+      "at",
+      ...Object.values(COLUMNS).map((name) => fn.sum(name).as(name)),
+    ]);
     const rows = await sums.groupBy("at").orderBy("at").execute();
     const gone = await this.#goneConnections(question);
     return rows.map((row) => {
@@ -114,33 +117,24 @@ function together(before: AppStatistics | undefined, now: AppStatistics): AppSta
 
 type Columns = Omit<StatisticTable, "app" | "node" | "span" | "at">;
 
-const COUNTED = Object.keys(columnsOf(noStatistics())) as (keyof Columns)[];
+const COLUMNS: Readonly<Record<keyof AppStatistics, keyof Columns>> = {
+  peakConnections: "peak_connections",
+  connections: "connections",
+  messagesIn: "messages_in",
+  messagesOut: "messages_out",
+  apiMessages: "api_messages",
+  bytesIn: "bytes_in",
+  bytesOut: "bytes_out",
+  subscribeFailures: "subscribe_failures",
+  authFailures: "auth_failures",
+};
 
 function columnsOf(numbers: AppStatistics): Columns {
-  return {
-    peak_connections: numbers.peakConnections,
-    connections: numbers.connections,
-    messages_in: numbers.messagesIn,
-    messages_out: numbers.messagesOut,
-    api_messages: numbers.apiMessages,
-    bytes_in: numbers.bytesIn,
-    bytes_out: numbers.bytesOut,
-    subscribe_failures: numbers.subscribeFailures,
-    auth_failures: numbers.authFailures,
-  };
+  const names = Object.keys(COLUMNS) as (keyof AppStatistics)[];
+  return Object.fromEntries(names.map((name) => [COLUMNS[name], numbers[name]])) as unknown as Columns;
 }
 
 /** Databases answer a sum as a number or as text. */
 function numbersOf(row: Readonly<Record<keyof Columns, unknown>>): AppStatistics {
-  return {
-    peakConnections: Number(row.peak_connections),
-    connections: Number(row.connections),
-    messagesIn: Number(row.messages_in),
-    messagesOut: Number(row.messages_out),
-    apiMessages: Number(row.api_messages),
-    bytesIn: Number(row.bytes_in),
-    bytesOut: Number(row.bytes_out),
-    subscribeFailures: Number(row.subscribe_failures),
-    authFailures: Number(row.auth_failures),
-  };
+  return statisticsOf((name) => Number(row[COLUMNS[name]]));
 }

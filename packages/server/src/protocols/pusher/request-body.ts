@@ -5,7 +5,7 @@ import type { App } from "../../domain/app.ts";
 import { CommandError } from "../../domain/error.ts";
 import type { ApiCaller } from "../../domain/hub-event.ts";
 import { isDeeperThan } from "../../domain/json-text.ts";
-import { readShape } from "../../http/read-shape.ts";
+import { readShape } from "../../http/body.ts";
 import type { Hub } from "../../hub/hub.ts";
 
 /** A call whose signature is right. */

@@ -3,8 +3,8 @@
 import type * as z from "zod/mini";
 import { CommandError } from "../../domain/error.ts";
 import type { Awaitable } from "../../domain/ports.ts";
+import { readShape } from "../../http/body.ts";
 import { HttpError } from "../../http/error-response.ts";
-import { readShape } from "../../http/read-shape.ts";
 import * as shapes from "./api-shapes.ts";
 import { purgeHistory, showHistory } from "./history-routes.ts";
 import { Batch, Trigger, trigger, triggerBatch, triggerOld } from "./publish-routes.ts";

@@ -4,9 +4,14 @@ import manifest from "../../../package.json" with { type: "json" };
 import { Accounts } from "../../admin/accounts.ts";
 import { type AdminApp, type Assets, cachedAssets, createAdminApp } from "../../admin/admin-app.ts";
 import type { Services } from "../../admin/call.ts";
-import { type AuthorizeDashboard, type Principal, Sessions } from "../../admin/sessions.ts";
+import {
+  type AuthorizeDashboard,
+  deriveSessionKey,
+  type Principal,
+  Sessions,
+  TokenSigner,
+} from "../../admin/sessions.ts";
 import { LoginThrottle, SignIn } from "../../admin/sign-in.ts";
-import { deriveSessionKey, TokenSigner } from "../../admin/token-signer.ts";
 import type { Config } from "../../config/schema/schema.ts";
 import type { Clock, Ledger } from "../../domain/ports.ts";
 import { dashboardFiles } from "../pages/files.ts";

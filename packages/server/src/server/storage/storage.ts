@@ -212,8 +212,8 @@ export class Storage {
         if (isReserved(app)) return;
         for (const counters of all) counters.sent(app, readers, bytes);
       },
-      published: (tookMs) => this.metrics.publishTook(tookMs / 1000),
-      delivered: (tookMs) => this.metrics.deliveryTook(tookMs / 1000),
+      published: (tookMs) => this.metrics.publications.add(tookMs / 1000),
+      delivered: (tookMs) => this.metrics.deliveries.add(tookMs / 1000),
     };
   }
 
