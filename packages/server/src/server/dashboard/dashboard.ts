@@ -5,8 +5,7 @@ import { People } from "../../admin/people.ts";
 import { Receivers } from "../../admin/receivers.ts";
 import type { AuthorizeDashboard, Principal } from "../../admin/sessions.ts";
 import type { Config } from "../../config/schema/schema.ts";
-import type { App } from "../../domain/app.ts";
-import { isReserved } from "../../domain/app.ts";
+import { type App, isReserved } from "../../domain/app.ts";
 import { Connection } from "../../domain/connection.ts";
 import { Disconnect } from "../../domain/error.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
@@ -157,7 +156,7 @@ export class Dashboard {
       route: (request, url, listener) => {
         const rest = restOf(url);
         if (rest === undefined) return undefined;
-        const caller = identify(request, url, listener.requestIP(request)?.address);
+        const caller = identify(request, url, listener);
         return load().then((admin) => admin.handle(request, { url, rest, caller }));
       },
       isLive: ({ pathname }) => livePaths.includes(pathname),

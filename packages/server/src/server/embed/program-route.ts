@@ -29,7 +29,7 @@ export function programRoute(options: ProgramRouteOptions): Route {
     const handler = program.fetch;
     const handlers = found?.endpoint.handlers;
     if (!handlers?.request && !handler) return undefined;
-    const { address } = identify(request, url, listener.requestIP(request)?.address);
+    const { address } = identify(request, url, listener);
     const context = { server: program.server, address, draining };
     return runHandler(options, listener, request, (bounded) =>
       handlers?.request
@@ -119,7 +119,7 @@ export function requestMiddleware(options: RequestMiddlewareOptions): (handler: 
   return (handler) => (request, url, listener) => {
     const around = middleware.request;
     if (!around) return handler(request, url, listener);
-    const { address } = identify(request, url, listener.requestIP(request)?.address);
+    const { address } = identify(request, url, listener);
     return around({ request, url, address }, () => handler(request, url, listener)).then(
       (response) => response ?? errorResponseFor(undefined),
       (error) => {

@@ -8,15 +8,15 @@ import { type TokenBucket, takeToken } from "../../hub/token-bucket.ts";
 import { type TurnHost, Turns, type TurnTaker } from "../../hub/turns.ts";
 import { isWorthCompressing } from "../compression.ts";
 import { nativePromise } from "../system/promises.ts";
+import type { Topics } from "../topics.ts";
 import type { EndpointHandlers, EndpointOptions, EndpointSocket, Params, Raw } from "./endpoint.ts";
-import type { Topics } from "./topics.ts";
 
 /** What a connection needs of its endpoint. */
 export interface EndpointContext extends TurnHost {
   readonly path: string;
   readonly handlers: EndpointHandlers;
   readonly limits: EndpointLimits;
-  readonly topics: Topics<EndpointConnection>;
+  readonly topics: Topics<EndpointConnection, Raw>;
   /** Whether clients were offered permessage-deflate. */
   readonly compresses: boolean;
   /** The message handler, inside the program's middleware. Undefined when it is done already. */

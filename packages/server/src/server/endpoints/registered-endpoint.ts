@@ -5,9 +5,9 @@ import { type OriginTest, originTest } from "../../domain/origin.ts";
 import type { Clock } from "../../domain/ports.ts";
 import { errorResponse, errorResponseFor } from "../../http/error-response.ts";
 import type { TurnQueue } from "../../hub/turn-queue.ts";
+import { Topics } from "../topics.ts";
 import type { Endpoint, EndpointDefinition, EndpointSocket, EndpointSockets, Params, Raw } from "./endpoint.ts";
 import { EndpointConnection, type EndpointContext, type EndpointLimits } from "./endpoint-connection.ts";
-import { Topics } from "./topics.ts";
 
 /** What endpoints need of the server around them. */
 export interface EndpointHost {
@@ -36,7 +36,7 @@ export interface AcceptedHandshake {
 export class RegisteredEndpoint implements Endpoint, EndpointContext {
   readonly path: string;
   readonly handlers: EndpointDefinition;
-  readonly topics = new Topics<EndpointConnection>();
+  readonly topics = new Topics<EndpointConnection, Raw>();
   readonly #host: EndpointHost;
   #limits: EndpointLimits;
   /** Of which these are made. */

@@ -20,7 +20,7 @@ const APP = /\/apps\/([^/]+)\//;
 
 export function apiRoute({ api, identify, metrics, isApp }: ApiRouteOptions): Route {
   return (request, url, listener) => {
-    const from = () => identify(request, url, listener.requestIP(request)?.address).address;
+    const from = () => identify(request, url, listener).address;
     const answer = api(request, url, from);
     if (!metrics) return answer;
     return answer?.then((response) => {
@@ -51,7 +51,7 @@ const ELSEWHERE = "The HTTP API has a port of its own here (`tls.api`), for call
 export function apiOnOtherPort(hub: Hub, identify: ResolveCaller): Route {
   return (request, url, listener) => {
     if (!isApiPath(url.pathname)) return undefined;
-    const from = () => identify(request, url, listener.requestIP(request)?.address).address;
+    const from = () => identify(request, url, listener).address;
     return apiErrorResponse(hub, { request, url, from }, new HttpError(403, "forbidden", ELSEWHERE));
   };
 }

@@ -3,6 +3,7 @@
 import { isUnixSocketPath } from "../../config/schema/fields.ts";
 import type { Config } from "../../config/schema/schema.ts";
 import { type Address, type AddressTest, addressTest, parseAddress } from "../../guards/ip.ts";
+import type { HttpListener } from "./router.ts";
 
 export interface Caller {
   readonly address: string;
@@ -10,18 +11,20 @@ export interface Caller {
   readonly isEncrypted: boolean;
 }
 
-/** `peer` is the socket's address; undefined where the socket is gone already. */
-export type ResolveCaller = (request: Request, url: URL, peer: string | undefined) => Caller;
+/** By the socket's address, or "unknown" where the socket is gone already. */
+export type ResolveCaller = (request: Request, url: URL, listener: Pick<HttpListener, "requestIP">) => Caller;
+type ByPeer = (request: Request, url: URL, peer: string | undefined) => Caller;
 
 const MAPPED = "::ffff:";
 
 /** A client of a Unix socket is on this machine, as a client of loopback is. */
 export function callerResolver({ trustedProxies, host }: Pick<Config, "trustedProxies" | "host">): ResolveCaller {
   const identify = resolverBehindProxies(trustedProxies);
-  return isUnixSocketPath(host) ? (request, url) => identify(request, url, "127.0.0.1") : identify;
+  if (isUnixSocketPath(host)) return (request, url) => identify(request, url, "127.0.0.1");
+  return (request, url, listener) => identify(request, url, listener.requestIP(request)?.address);
 }
 
-function resolverBehindProxies(trustedProxies: readonly string[]): ResolveCaller {
+function resolverBehindProxies(trustedProxies: readonly string[]): ByPeer {
   if (trustedProxies.length === 0) {
     // Whom to believe was not said. A client that lies about TLS only fools itself.
     return (request, url, peer) => ({

@@ -21,7 +21,7 @@ export function metricsRoute({ config, identify, scrape }: MetricsRouteOptions):
   const isProxied = ({ headers }: Request) =>
     trustedProxies.length === 0 && (headers.has("x-forwarded-for") || headers.has("forwarded"));
   return getRoute(path, "/metrics", async (request, url, listener) => {
-    const { address } = identify(request, url, listener.requestIP(request)?.address);
+    const { address } = identify(request, url, listener);
     if (!hasToken(request, metrics.token) && (isProxied(request) || barrier?.(address))) return forbidden();
     try {
       const { type, text } = await scrape();

@@ -1,11 +1,15 @@
 /** What a client sent by a request, carried out where its connection is, and what is answered. */
 
 import { Disconnect } from "../../domain/error.ts";
+import { isOriginAllowed } from "../../guards/origin.ts";
 import { errorResponse, HttpError, isKnownError } from "../../http/error-response.ts";
 import { receive, receivePing } from "../../hub/execute.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { AheadError } from "./commands.ts";
-import type { Session } from "./session.ts";
+import { isOfPage, type Session, takeRequest } from "./session.ts";
+
+/** What lets pages of other origins read an answer. */
+export type Cors = Readonly<Record<string, string>>;
 
 /** Crosses between nodes. */
 export interface Outcome {
@@ -37,18 +41,47 @@ export const NOT_THE_PAGE: Outcome = {
   error: "The session is another page's, or this origin may not connect to this app (allowedOrigins).",
 };
 
-/** Of a client that can be told in no other way. */
-export function disconnectFlooding(hub: Hub, { connection }: Session): void {
-  if (connection) hub.disconnect(connection, new Disconnect("flooded", TOO_MANY));
+/** Why the page may not have the session. */
+export function refusalFor(session: Session, origin: string | null): Outcome | undefined {
+  const { connection } = session;
+  const isAllowed = isOfPage(session, origin) && (!connection || isOriginAllowed(connection.app, origin));
+  return isAllowed ? undefined : NOT_THE_PAGE;
 }
 
-/** In the order in which the requests came, whichever was read first; this one waits for so long. */
-export function deliverInTurn(
-  hub: Hub,
-  session: Session,
-  reading: Promise<readonly string[]>,
-  waitMs: number,
-): Promise<Outcome> {
+/** Lets a native client's request wait that comes too early. Why it is not handled, where too many wait or the session has ended meanwhile. */
+export async function waitForTurn(hub: Hub, session: Session): Promise<Outcome | undefined> {
+  const waitMs = takeRequest(session, hub.clock.monotonicMs());
+  if (waitMs === undefined) return TOO_MANY_REQUESTS;
+  if (waitMs > 0) await Bun.sleep(waitMs);
+  return session.socket.isEnded ? SESSION_GONE : undefined;
+}
+
+/** The same for pusher-js, which sends nothing again: one with too many is told that it floods. */
+export async function waitAsPusher(hub: Hub, session: Session): Promise<void> {
+  const waitMs = pusherWaitMs(hub, session);
+  if (waitMs > 0) await Bun.sleep(waitMs);
+}
+
+function pusherWaitMs(hub: Hub, session: Session): number {
+  const waitMs = takeRequest(session, hub.clock.monotonicMs());
+  const { connection } = session;
+  if (waitMs === undefined && connection) hub.disconnect(connection, new Disconnect("flooded", TOO_MANY));
+  return waitMs ?? 0;
+}
+
+/** By its client, as a WebSocket is. */
+export function closeSession(hub: Hub, { connection, socket }: Session): Outcome {
+  if (!connection) return SESSION_GONE;
+  hub.close(connection, CLOSED_BY_CLIENT);
+  socket.terminate();
+  return { status: 204 };
+}
+
+const CLOSED_BY_CLIENT = 1000;
+
+/** What pusher-js sends, in the order in which the requests came, whichever was read first. */
+export function deliverInTurn(hub: Hub, session: Session, reading: Promise<readonly string[]>): Promise<Outcome> {
+  const waitMs = pusherWaitMs(hub, session);
   const before = session.sending;
   const sending = reading.then(async (frames) => {
     await before;
@@ -96,7 +129,7 @@ function outcomeOf({ connection }: Session): Outcome {
   return why?.code === "flooded" ? { status: 429, code: why.code, error: why.message } : { status: 204 };
 }
 
-export function outcomeResponse(outcome: Outcome, cors: Readonly<Record<string, string>>): Response {
+export function outcomeResponse(outcome: Outcome, cors: Cors): Response {
   const { status, code = "internal", error = "", expected } = outcome;
   if (status === 204) return new Response(null, { status, headers: cors });
   if (expected !== undefined) return Response.json({ error, code, expected }, { status, headers: cors });

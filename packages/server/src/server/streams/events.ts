@@ -3,48 +3,34 @@
  * after which an EventSource gives up; what passes is told in a stream that ends, after which it comes again.
  */
 
-import type { App } from "../../domain/app.ts";
 import { traitsOf } from "../../domain/channel.ts";
 import { DISCONNECTS, Disconnect } from "../../domain/error.ts";
 import { isOriginAllowed } from "../../guards/origin.ts";
-import {
-  COMMAND_STATUS,
-  errorResponse,
-  errorResponseFor,
-  HttpError,
-  methodNotAllowed,
-} from "../../http/error-response.ts";
+import { COMMAND_STATUS, errorResponse, HttpError, methodNotAllowed } from "../../http/error-response.ts";
 import { receive } from "../../hub/execute.ts";
 import { type EventHead, eventStreamProtocol, splitEventFrame } from "../../protocols/native/event-stream.ts";
 import type { Route } from "../http/router.ts";
 import type { HandshakeOptions } from "../websocket/listen-options.ts";
-import { NOT_THE_PAGE, observeRefusal, outcomeError } from "./deliver.ts";
+import { type Cors, NOT_THE_PAGE, outcomeError } from "./deliver.ts";
 import {
-  EVENT_STREAM_HEADERS,
+  closingEvent,
+  closingStream,
   EventFraming,
+  forEventSource,
   markInId,
   type Positions,
-  passingRefusal,
   placeOfMark,
   positionsIn,
-  retryMs,
 } from "./framing.ts";
-import { refusalResponse, withHeaders } from "./native-stream.ts";
+import { refusalResponse } from "./native-stream.ts";
 import { StreamReader } from "./readers.ts";
 import type { Sessions } from "./sessions.ts";
-import { callerOf, corsHeaders, findApp, preflightResponse, type StreamRequest } from "./stream-request.ts";
-import type { Redeemed, Tickets } from "./tickets.ts";
-
-export interface EventsOptions {
-  readonly options: HandshakeOptions;
-  readonly sessions: Sessions;
-  readonly tickets: Tickets;
-  readonly path: string;
-}
+import { answerPage, callerOf, findApp, type StreamOptions, type StreamRequest } from "./stream-request.ts";
+import type { Redeemed } from "./tickets.ts";
 
 interface EventsRequest extends StreamRequest {
   readonly redeemed: Redeemed | undefined;
-  readonly cors: Readonly<Record<string, string>>;
+  readonly cors: Cors;
 }
 
 /** What it wants to read. */
@@ -70,7 +56,7 @@ const NOWHERE = { epoch: "?", offset: 0 };
 /** Where they may be over by the next request, though other clients are told not to come again: an app's limit of connections is no fault of the reader's. */
 const PASSING: ReadonlySet<string> = new Set(["quota_exceeded", "channel_full"]);
 
-export function eventsRoute({ options, sessions, tickets, path }: EventsOptions): Route {
+export function eventsRoute({ options, sessions, tickets, path }: StreamOptions): Route {
   const { jsonDepth } = options.config.limits;
   const speaking = (isFull: boolean): HandshakeOptions => {
     const native = eventStreamProtocol({ jsonDepth, isFull });
@@ -79,35 +65,21 @@ export function eventsRoute({ options, sessions, tickets, path }: EventsOptions)
   const kinds = { plain: speaking(false), full: speaking(true) };
   return (request, url, listener) => {
     if (url.pathname !== "/rt/events" && url.pathname !== `${path}/rt/events`) return undefined;
-    return answer(options, { request, url, listener }, async (app, cors) => {
-      const wish = wishOf(request, url);
-      const redeemed = await tickets.redeem(app, request, url, wish.mark);
-      return read(wish.isFull ? kinds.full : kinds.plain, sessions, wish, { request, url, listener, redeemed, cors });
+    const asked = { request, url, listener };
+    return answerPage(options, asked, {
+      preflight: PREFLIGHT,
+      during: "a stream of events",
+      closing: closingEvent,
+      findApp: () => findApp(options.admission.apps, url.searchParams.get("app") ?? options.admission.defaultKey),
+      act: async (app, cors) => {
+        if (request.method !== "GET") return methodNotAllowed("GET", "OPTIONS");
+        if (app && !isOriginAllowed(app, request.headers.get("origin"))) throw outcomeError(NOT_THE_PAGE);
+        const wish = wishOf(request, url);
+        const redeemed = await tickets.redeem(app, request, url, wish.mark);
+        return read(wish.isFull ? kinds.full : kinds.plain, sessions, wish, { ...asked, redeemed, cors });
+      },
     });
   };
-}
-
-async function answer(
-  options: HandshakeOptions,
-  asked: StreamRequest,
-  act: (app: App | undefined, cors: EventsRequest["cors"]) => Promise<Response>,
-): Promise<Response> {
-  const { admission, hub } = options;
-  const { request, url } = asked;
-  const origin = request.headers.get("origin");
-  let cors = corsHeaders(undefined, origin);
-  try {
-    const app = await findApp(admission.apps, url.searchParams.get("app") ?? admission.defaultKey);
-    cors = corsHeaders(app, origin);
-    if (request.method === "OPTIONS") return preflightResponse(app, origin, PREFLIGHT);
-    if (request.method !== "GET") return methodNotAllowed("GET", "OPTIONS");
-    if (app && !isOriginAllowed(app, origin)) throw outcomeError(NOT_THE_PAGE);
-    return await act(app, cors);
-  } catch (error) {
-    observeRefusal(hub, error, callerOf(options, asked).address, "a stream of events");
-    const response = errorResponseFor(error, cors);
-    return request.method === "GET" ? rejected(response, cors) : response;
-  }
 }
 
 function wishOf(request: Request, { searchParams }: URL): Wish {
@@ -164,7 +136,7 @@ async function read(
   });
   // Who was let in by a ticket may come again by it.
   const comeBack = redeemed && wish.mark === undefined ? `id: ${placeOfMark(redeemed.mark)}\n` : "";
-  if (opened instanceof Response) return rejected(opened, cors, comeBack);
+  if (opened instanceof Response) return forEventSource(opened, closingEvent, cors, comeBack);
   const { connection, socket } = opened;
   if (connection && !opened.refusal) {
     for (const command of subscribes(wish)) receive(options.hub, connection, JSON.stringify(command));
@@ -228,42 +200,23 @@ class Answers {
 
 // ---- what becomes of those that are not let in
 
-function endedResponse(why: Disconnect, cors: EventsRequest["cors"], comeBack: string): Response {
+function endedResponse(why: Disconnect, cors: Cors, comeBack: string): Response {
   if (DISCONNECTS[why.code] === "never" && !PASSING.has(why.code)) return refusalResponse(why, cors);
-  return farewell(why.code, why.message, why.afterMs, cors, comeBack);
+  return closingStream(why, closingEvent, cors, comeBack);
 }
 
 function refusedResponse(
   { code = "internal", message = "", channel }: EventHead,
   isSignedIn: boolean,
-  cors: EventsRequest["cors"],
+  cors: Cors,
   comeBack: string,
 ): Response {
   const known: number | undefined = Object.hasOwn(COMMAND_STATUS, code)
     ? COMMAND_STATUS[code as keyof typeof COMMAND_STATUS]
     : undefined;
   if (known === undefined || known === 429 || known >= 500 || PASSING.has(code)) {
-    return farewell(code, message, undefined, cors, comeBack);
+    return closingStream({ code, message, afterMs: undefined }, closingEvent, cors, comeBack);
   }
   const about = channel === undefined || message.includes(channel) ? message : `${channel}: ${message}`;
   return errorResponse(known === 401 && isSignedIn ? 403 : known, code, about, cors);
-}
-
-/** By the program's middleware, or a limit. */
-async function rejected(response: Response, cors: EventsRequest["cors"], comeBack = ""): Promise<Response> {
-  const passing = await passingRefusal(response);
-  if (!passing) return withHeaders(response, cors);
-  return farewell(passing.code, passing.message, passing.afterMs, cors, comeBack);
-}
-
-function farewell(
-  code: string,
-  message: string,
-  afterMs: number | undefined,
-  cors: EventsRequest["cors"],
-  comeBack: string,
-): Response {
-  const data = JSON.stringify({ code, message, reconnect: "later" });
-  const text = `retry: ${retryMs(afterMs)}\n${comeBack}event: fanfare:closing\ndata: ${data}\n\n`;
-  return new Response(text, { headers: { ...EVENT_STREAM_HEADERS, ...cors } });
 }

@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import type { Position } from "../../domain/message.ts";
 import { type EventHead, splitEventFrame } from "../../protocols/native/event-stream.ts";
+import type { Cors } from "./deliver.ts";
 import type { CloseReason } from "./http-socket.ts";
 import { markIn } from "./tickets.ts";
 
@@ -26,6 +27,7 @@ export interface Framing {
 
 /** No proxy stores or buffers it. */
 const STREAMED = { "Cache-Control": "no-store", "X-Accel-Buffering": "no" };
+const EVENT_STREAM_HEADERS = { "Content-Type": "text/event-stream; charset=UTF-8", ...STREAMED };
 
 /** pusher-js hangs up on a response that is longer, and comes again: what was under way would be lost. It counts as this does. */
 const PUSHER_ROTATION_UNITS = 262_144;
@@ -66,7 +68,7 @@ export const ndjson: Framing = {
 export function serverSentEvents(prefix: string): Framing {
   return {
     ...resumable,
-    headers: { "Content-Type": "text/event-stream; charset=UTF-8", ...STREAMED },
+    headers: EVENT_STREAM_HEADERS,
     keepAlive: ":\n\n",
     first: () => "retry: 1000\n\n",
     frames: (frames, from) => frames.map((frame, at) => `id: ${prefix}${from + at}\ndata: ${frame}\n\n`).join(""),
@@ -87,8 +89,6 @@ export function jsonPoll(session: string): Framing {
       `{"session":${JSON.stringify(session)},"seq":${position},"frames":[${text.slice(0, -1)}]}`,
   };
 }
-
-export const EVENT_STREAM_HEADERS = { "Content-Type": "text/event-stream; charset=UTF-8", ...STREAMED };
 
 /** How long a browser waits before it comes again, at first. */
 const RETRY_MS = 2_000;
@@ -131,19 +131,45 @@ export function markInId(id: string): string | undefined {
 }
 
 /** In another time, when many are told to come again at once. */
-export function retryMs(afterMs: number | undefined): number {
+function retryMs(afterMs: number | undefined): number {
   return Math.round(afterMs ?? RETRY_MS / 2 + Math.random() * 2 * RETRY_MS);
 }
 
-/** Why a reader was not let in, where that passes: an EventSource gives up after any status but 200, and so is told in a stream. */
+/** Why a reader was not let in, where that passes. */
 export interface PassingRefusal {
   readonly code: string;
   readonly message: string;
   readonly afterMs: number | undefined;
 }
 
+/** How a stream says that it ends, in the words of its kind. */
+export type Closing = (told: { readonly code: string; readonly message: string; readonly reconnect: string }) => string;
+export const closingFrame: Closing = (told) => `data: ${JSON.stringify({ event: "closing", ...told })}`;
+export const closingEvent: Closing = (told) => `event: fanfare:closing\ndata: ${JSON.stringify(told)}`;
+
+/** An EventSource gives up after any status but 200: what passes is told in a stream. `id` is the line by which it comes again. */
+export async function forEventSource(response: Response, closing: Closing, cors: Cors, id = ""): Promise<Response> {
+  const passing = await passingRefusal(response);
+  return passing ? closingStream(passing, closing, cors, id) : withHeaders(response, cors);
+}
+
+export function closingStream(
+  { code, message, afterMs }: PassingRefusal,
+  closing: Closing,
+  cors: Cors,
+  id: string,
+): Response {
+  const text = `retry: ${retryMs(afterMs)}\n${id}${closing({ code, message, reconnect: "later" })}\n\n`;
+  return new Response(text, { headers: { ...EVENT_STREAM_HEADERS, ...cors } });
+}
+
+export function withHeaders(response: Response, headers: Readonly<Record<string, string>>): Response {
+  for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
+  return response;
+}
+
 /** Undefined where it is final, or no refusal. */
-export async function passingRefusal(response: Response): Promise<PassingRefusal | undefined> {
+async function passingRefusal(response: Response): Promise<PassingRefusal | undefined> {
   if (response.status !== 429 && response.status < 500) return undefined;
   const seconds = Number(response.headers.get("retry-after"));
   const told: unknown = await response.json().catch(() => undefined);

@@ -8,44 +8,47 @@ import { DISCONNECTS, type Disconnect } from "../../domain/error.ts";
 import { onOneLine } from "../../domain/json-text.ts";
 import { isOriginAllowed } from "../../guards/origin.ts";
 import { bearerIn } from "../../guards/token.ts";
-import { errorResponse, errorResponseFor, HttpError, isKnownError } from "../../http/error-response.ts";
+import { errorResponse, HttpError } from "../../http/error-response.ts";
 import { receive, receiveRequest } from "../../hub/execute.ts";
 import type { Route } from "../http/router.ts";
 import type { HandshakeOptions } from "../websocket/listen-options.ts";
 import { readCommands } from "./commands.ts";
 import {
+  type Cors,
+  closeSession,
   deliverCommands,
   NOT_THE_PAGE,
   type Outcome,
-  observeRefusal,
   outcomeError,
   outcomeResponse,
   SESSION_GONE,
   TOO_MANY_MISSES,
   TOO_MANY_REQUESTS,
+  waitForTurn,
 } from "./deliver.ts";
 import {
-  EVENT_STREAM_HEADERS,
+  closingFrame,
   type Framing,
+  forEventSource,
   jsonPoll,
   ndjson,
-  passingRefusal,
-  retryMs,
   serverSentEvents,
+  withHeaders,
 } from "./framing.ts";
 import { PollReader, type Reading, StreamReader } from "./readers.ts";
 import type { Relayed } from "./relay.ts";
-import { isOfPage, type Session, takeRequest } from "./session.ts";
-import type { SessionKind, Sessions } from "./sessions.ts";
-import { callerOf, corsHeaders, findApp, pinFor, preflightResponse, type StreamRequest } from "./stream-request.ts";
-import { markIn, type Redeemed, TICKET_S, type Tickets } from "./tickets.ts";
-
-export interface NativeStreamOptions {
-  readonly options: HandshakeOptions;
-  readonly sessions: Sessions;
-  readonly tickets: Tickets;
-  readonly path: string;
-}
+import { isOfPage, type Session } from "./session.ts";
+import type { SessionKind } from "./sessions.ts";
+import {
+  answerPage,
+  callerOf,
+  corsHeaders,
+  findApp,
+  pinFor,
+  type StreamOptions,
+  type StreamRequest,
+} from "./stream-request.ts";
+import { markIn, type Redeemed, TICKET_S } from "./tickets.ts";
 
 interface NativeRequest extends StreamRequest {
   /** The session that is meant, where it is on this node or on another. */
@@ -55,16 +58,14 @@ interface NativeRequest extends StreamRequest {
   readonly cors: Cors;
 }
 
-type Cors = Readonly<Record<string, string>>;
-type Action = (native: NativeStreamOptions, asked: NativeRequest) => Promise<Response>;
+type Action = (native: StreamOptions, asked: NativeRequest) => Promise<Response>;
 
 const ACTIONS: Readonly<Record<string, Action>> = { stream, send, poll, close, ticket };
 const PREFLIGHT = { methods: "GET, POST", headers: "authorization, content-type, last-event-id" };
 /** As many commands as may come with the request that opens the session. */
 const FIRST_COMMANDS = 16;
-const CLOSED_BY_CLIENT = 1000;
 
-export function nativeStreamRoute(native: NativeStreamOptions): Route {
+export function nativeStreamRoute(native: StreamOptions): Route {
   const prefixes = [...new Set(["/rt/", `${native.path}/rt/`])];
   return (request, url, listener) => {
     const prefix = prefixes.find((one) => url.pathname.startsWith(one));
@@ -74,34 +75,39 @@ export function nativeStreamRoute(native: NativeStreamOptions): Route {
   };
 }
 
-async function answer(native: NativeStreamOptions, action: Action, asked: StreamRequest): Promise<Response> {
+function answer(native: StreamOptions, action: Action, asked: StreamRequest): Promise<Response> {
   const { request, url } = asked;
-  const { admission, hub } = native.options;
+  const { admission } = native.options;
   const id = url.searchParams.get("session") ?? idOfEventSource(request)?.session;
   const session = id === undefined ? undefined : native.sessions.find(id);
+  return answerPage(native.options, asked, {
+    preflight: PREFLIGHT,
+    during: "an HTTP stream",
+    closing: closingFrame,
+    findApp: () =>
+      session?.connection?.app ?? findApp(admission.apps, url.searchParams.get("app") ?? admission.defaultKey),
+    act: (app, cors) => checkAndAct(native, action, { ...asked, session, app, cors }, id),
+  });
+}
+
+async function checkAndAct(
+  native: StreamOptions,
+  action: Action,
+  asked: Omit<NativeRequest, "relayed">,
+  id: string | undefined,
+): Promise<Response> {
+  const { request, url, session, app } = asked;
   const origin = request.headers.get("origin");
-  const key = url.searchParams.get("app") ?? admission.defaultKey;
-  let cors = corsHeaders(undefined, origin);
-  try {
-    const app = session?.connection?.app ?? (await findApp(admission.apps, key));
-    cors = corsHeaders(app, origin);
-    if (request.method === "OPTIONS") return preflightResponse(app, origin, PREFLIGHT);
-    checkRequest(request, action);
-    if (!session && id !== undefined) checkMisses(native.options, asked);
-    const relayed = session || id === undefined ? undefined : await relayedTo(native, id, origin);
-    // The node that has the session knows its app.
-    if (!relayed && app && !isOriginAllowed(app, origin)) throw outcomeError(NOT_THE_PAGE);
-    if (session && !isOfPage(session, origin)) throw outcomeError(NOT_THE_PAGE);
-    if (url.searchParams.has("session") && !session?.connection && !relayed) throw outcomeError(SESSION_GONE);
-    if (session && action !== close) await pace(native.sessions, session);
-    return await action(native, { ...asked, session, relayed, app, cors });
-  } catch (error) {
-    const { address } = callerOf(native.options, asked);
-    observeRefusal(hub, error, address, "an HTTP stream");
-    if (isKnownError(error) && error.code === SESSION_GONE.code) native.options.ipConnectionLimiter.noteMiss(address);
-    const response = errorResponseFor(error, cors);
-    return request.method === "GET" ? forEventSource(response, cors) : response;
-  }
+  checkRequest(request, action);
+  if (!session && id !== undefined) checkMisses(native.options, asked);
+  const relayed = session || id === undefined ? undefined : await relayedTo(native, id, origin);
+  // The node that has the session knows its app.
+  if (!relayed && app && !isOriginAllowed(app, origin)) throw outcomeError(NOT_THE_PAGE);
+  if (session && !isOfPage(session, origin)) throw outcomeError(NOT_THE_PAGE);
+  if (url.searchParams.has("session") && !session?.connection && !relayed) throw outcomeError(SESSION_GONE);
+  const late = session && action !== close ? await waitForTurn(native.options.hub, session) : undefined;
+  if (late) throw outcomeError(late);
+  return action(native, { ...asked, relayed });
 }
 
 /** Who asks for many sessions that are not there may not have other nodes asked. Throws HttpError. */
@@ -110,17 +116,8 @@ function checkMisses(options: HandshakeOptions, asked: StreamRequest): void {
   if (options.ipConnectionLimiter.hasMissedTooOften(address)) throw outcomeError(TOO_MANY_MISSES);
 }
 
-/** Lets a request wait that comes too early. Throws HttpError. */
-async function pace(sessions: Sessions, session: Session): Promise<void> {
-  const waitMs = takeRequest(session, sessions.nowMs);
-  if (waitMs === undefined) throw outcomeError(TOO_MANY_REQUESTS);
-  if (waitMs === 0) return;
-  await Bun.sleep(waitMs);
-  if (session.socket.isEnded) throw outcomeError(SESSION_GONE);
-}
-
 async function relayedTo(
-  { sessions }: NativeStreamOptions,
+  { sessions }: StreamOptions,
   session: string,
   origin: string | null,
 ): Promise<Relayed | undefined> {
@@ -141,20 +138,20 @@ const BODY_TYPES: ReadonlySet<string> = new Set(["", "application/x-ndjson", "te
 
 // ---- what may be asked
 
-async function stream(native: NativeStreamOptions, asked: NativeRequest): Promise<Response> {
+async function stream(native: StreamOptions, asked: NativeRequest): Promise<Response> {
   const { request } = asked;
   const reading = await readingOf(native, asked, "stream");
   if (reading instanceof Response) return reading;
   return new StreamReader({ ...reading, framing: framingFor(request, reading) }).response;
 }
 
-async function poll(native: NativeStreamOptions, asked: NativeRequest): Promise<Response> {
+async function poll(native: StreamOptions, asked: NativeRequest): Promise<Response> {
   const reading = await readingOf(native, asked, "poll");
   if (reading instanceof Response) return reading;
   return new PollReader({ ...reading, framing: jsonPoll(reading.id) }).response;
 }
 
-async function send({ options, sessions }: NativeStreamOptions, asked: NativeRequest): Promise<Response> {
+async function send({ options, sessions }: StreamOptions, asked: NativeRequest): Promise<Response> {
   const { request, url, session, relayed, cors } = asked;
   const seq = numberIn(url, "seq");
   if (seq === undefined || seq < 1) {
@@ -166,13 +163,10 @@ async function send({ options, sessions }: NativeStreamOptions, asked: NativeReq
   return told(await deliverCommands(options.hub, session, seq, commands), cors);
 }
 
-async function close({ options, sessions }: NativeStreamOptions, asked: NativeRequest): Promise<Response> {
+async function close({ options, sessions }: StreamOptions, asked: NativeRequest): Promise<Response> {
   const { session, relayed, cors } = asked;
   if (relayed && sessions.relay) return told(await sessions.relay.close(relayed), cors);
-  if (!session?.connection) return outcomeResponse(SESSION_GONE, cors);
-  options.hub.close(session.connection, CLOSED_BY_CLIENT);
-  session.socket.terminate();
-  return new Response(null, { status: 204, headers: cors });
+  return outcomeResponse(session ? closeSession(options.hub, session) : SESSION_GONE, cors);
 }
 
 /** That there is no such session counts against who asked, wherever it was found out. */
@@ -181,7 +175,7 @@ function told(outcome: Outcome, cors: Cors): Response {
   return outcomeResponse(outcome, cors);
 }
 
-async function ticket({ tickets }: NativeStreamOptions, asked: NativeRequest): Promise<Response> {
+async function ticket({ tickets }: StreamOptions, asked: NativeRequest): Promise<Response> {
   const { request, app, cors } = asked;
   if (!app) throw new HttpError(404, "app_unknown", "There is no app of that key.");
   const token = bearerIn(request);
@@ -195,7 +189,7 @@ async function ticket({ tickets }: NativeStreamOptions, asked: NativeRequest): P
 // ---- sessions
 
 async function open(
-  { options, sessions }: NativeStreamOptions,
+  { options, sessions }: StreamOptions,
   asked: NativeRequest,
   transport: SessionKind["transport"],
   redeemed: Redeemed | undefined,
@@ -240,7 +234,7 @@ interface NativeReading extends Omit<Reading, "framing"> {
 
 /** Of a session that is here, that another node has, or that is opened by it. */
 async function readingOf(
-  native: NativeStreamOptions,
+  native: StreamOptions,
   asked: NativeRequest,
   transport: SessionKind["transport"],
 ): Promise<NativeReading | Response> {
@@ -269,13 +263,13 @@ async function readingOf(
   if (opened instanceof Response) {
     // Who was let in by a ticket may come again by it.
     const comeBack = redeemed && mark === undefined ? `id: 0:${redeemed.mark}:0\n` : "";
-    return request.method === "GET" ? forEventSource(opened, cors, comeBack) : opened;
+    return request.method === "GET" ? forEventSource(opened, closingFrame, cors, comeBack) : opened;
   }
   return { ...rest, id: opened.id, socket: opened.socket, isFirst: true, mark: redeemed?.mark };
 }
 
 /** The client goes on behind the frame that it has. False where that is no longer kept. */
-function attachAgain({ sessions }: NativeStreamOptions, session: Session, ack: number | undefined): boolean {
+function attachAgain({ sessions }: StreamOptions, session: Session, ack: number | undefined): boolean {
   session.socket.endReader();
   if (ack !== undefined && !session.socket.rewind(ack)) {
     session.socket.terminate();
@@ -318,22 +312,8 @@ const STATUS: Partial<Record<Disconnect["code"], number>> = {
   flooded: 429,
 };
 
-export function refusalResponse(why: Disconnect | undefined, cors: Readonly<Record<string, string>>): Response {
+export function refusalResponse(why: Disconnect | undefined, cors: Cors): Response {
   if (!why) return errorResponse(503, "internal", "The connection ended while it was opened.", cors);
   const status = STATUS[why.code] ?? (DISCONNECTS[why.code] === "never" ? 403 : 503);
   return errorResponse(status, why.code, why.message, cors);
-}
-
-async function forEventSource(response: Response, cors: Cors, comeBack = ""): Promise<Response> {
-  const passing = await passingRefusal(response);
-  if (!passing) return response;
-  const { code, message, afterMs } = passing;
-  const frame = JSON.stringify({ event: "closing", code, message, reconnect: "later" });
-  const text = `retry: ${retryMs(afterMs)}\n${comeBack}data: ${frame}\n\n`;
-  return new Response(text, { headers: { ...EVENT_STREAM_HEADERS, ...cors } });
-}
-
-export function withHeaders(response: Response, headers: Readonly<Record<string, string>>): Response {
-  for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
-  return response;
 }

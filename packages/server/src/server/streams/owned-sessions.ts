@@ -1,16 +1,17 @@
 /** Answers the other nodes, where requests of clients arrived whose connection is here. */
 
-import { isOriginAllowed } from "../../guards/origin.ts";
 import { receiveRequest } from "../../hub/execute.ts";
 import type { Hub } from "../../hub/hub.ts";
 import {
+  closeSession,
   deliverCommands,
   deliverInTurn,
-  disconnectFlooding,
   NOT_THE_PAGE,
   type Outcome,
+  refusalFor,
   SESSION_GONE,
-  TOO_MANY_REQUESTS,
+  waitAsPusher,
+  waitForTurn,
 } from "./deliver.ts";
 import { type FrameReader, type HttpSocket, KEPT_FRAMES, KEPT_UNITS } from "./http-socket.ts";
 import {
@@ -22,11 +23,8 @@ import {
   SESSIONS_TOPIC,
   type SendQuestion,
 } from "./relay.ts";
-import { isOfPage, type Session, takeRequest } from "./session.ts";
+import type { Session } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
-
-/** The code of a WebSocket that its client closed. */
-const CLOSED_BY_CLIENT = 1000;
 
 /** A server that stops waits for its sessions, and so for the last answer to be on its way. */
 const TRAVEL_MS = 100;
@@ -49,47 +47,32 @@ export class OwnedSessions {
   async #answer(data: unknown): Promise<Answer> {
     const question = parseQuestion(data);
     const session = this.#sessions.find(question.session);
-    const refusal = refusalFor(session, question.origin);
+    const refusal = session?.connection ? refusalFor(session, question.origin) : SESSION_GONE;
     switch (question.do) {
       case "read":
         if (refusal || !session) return { type: refusal === NOT_THE_PAGE ? "forbidden" : "gone" };
-        if (!question.isFirst) return this.#read(session, question);
-        return this.#readFirst(session, question);
+        return question.isFirst ? this.#readFirst(session, question) : this.#read(session, question);
       case "hang up":
         if (!refusal) this.#readers.get(question.reader)?.hangUp(question.isGone);
         return { status: 204 };
       case "send":
-        if (refusal || !session) return refusal ?? SESSION_GONE;
-        return this.#send(session, question);
+        return refusal || !session ? (refusal ?? SESSION_GONE) : this.#send(session, question);
       case "close":
-        if (refusal || !session?.connection) return refusal ?? SESSION_GONE;
-        this.#hub.close(session.connection, CLOSED_BY_CLIENT);
-        session.socket.terminate();
-        return { status: 204 };
+        return refusal || !session ? (refusal ?? SESSION_GONE) : closeSession(this.#hub, session);
     }
   }
 
   async #readFirst(session: Session, question: ReadQuestion): Promise<ReadAnswer> {
-    const waitMs = this.#paceOf(session, !question.isResumable);
-    if (waitMs === undefined) return { type: "limited" };
-    if (waitMs > 0) await Bun.sleep(waitMs);
+    if (question.isResumable) {
+      const refusal = await waitForTurn(this.#hub, session);
+      if (refusal) return { type: refusal === SESSION_GONE ? "gone" : "limited" };
+    } else await waitAsPusher(this.#hub, session);
     return session.socket.isEnded ? { type: "gone" } : this.#read(session, question);
   }
 
   async #send(session: Session, { seq, frames }: SendQuestion): Promise<Outcome> {
-    const waitMs = this.#paceOf(session, seq === undefined);
-    if (waitMs === undefined) return TOO_MANY_REQUESTS;
-    if (seq === undefined) return deliverInTurn(this.#hub, session, Promise.resolve(frames), waitMs);
-    if (waitMs > 0) await Bun.sleep(waitMs);
-    return deliverCommands(this.#hub, session, seq, frames);
-  }
-
-  /** As where the request comes to this node itself. */
-  #paceOf(session: Session, isPushers: boolean): number | undefined {
-    const waitMs = takeRequest(session, this.#sessions.nowMs);
-    if (waitMs !== undefined || !isPushers) return waitMs;
-    disconnectFlooding(this.#hub, session);
-    return 0;
+    if (seq === undefined) return deliverInTurn(this.#hub, session, Promise.resolve(frames));
+    return (await waitForTurn(this.#hub, session)) ?? deliverCommands(this.#hub, session, seq, frames);
   }
 
   #read(session: Session, question: ReadQuestion): ReadAnswer | Promise<ReadAnswer> {
@@ -111,12 +94,6 @@ export class OwnedSessions {
     this.#readers.set(name, reader);
     return reader.next(question.waitMs);
   }
-}
-
-function refusalFor(session: Session | undefined, origin: string | null): Outcome | undefined {
-  if (!session?.connection) return SESSION_GONE;
-  const isAllowed = isOriginAllowed(session.connection.app, origin) && isOfPage(session, origin);
-  return isAllowed ? undefined : NOT_THE_PAGE;
 }
 
 /** A request that another node has. */

@@ -5,27 +5,28 @@
 
 import type { App } from "../../domain/app.ts";
 import { Disconnect } from "../../domain/error.ts";
-import { isOriginAllowed } from "../../guards/origin.ts";
 import { errorResponseFor, HttpError, isKnownError, methodNotAllowed } from "../../http/error-response.ts";
 import { receiveRequest } from "../../hub/execute.ts";
 import type { Route } from "../http/router.ts";
 import type { HandshakeOptions } from "../websocket/listen-options.ts";
 import { readFrames, tooLarge } from "./commands.ts";
 import {
+  type Cors,
   deliverInTurn,
-  disconnectFlooding,
   NOT_THE_PAGE,
   type Outcome,
   outcomeError,
   outcomeResponse,
+  refusalFor,
   SESSION_GONE,
   TOO_MANY_MISSES,
+  waitAsPusher,
 } from "./deliver.ts";
 import { movedTo, sockJsPoll, sockJsStream } from "./framing.ts";
 import type { HttpSocket } from "./http-socket.ts";
 import { PollReader, StreamReader } from "./readers.ts";
 import type { Relayed } from "./relay.ts";
-import { type Session, takeRequest } from "./session.ts";
+import type { Session } from "./session.ts";
 import type { SessionKind, Sessions } from "./sessions.ts";
 import { callerOf, corsHeaders, findApp, pinFor, preflightResponse, type StreamRequest } from "./stream-request.ts";
 
@@ -83,19 +84,17 @@ async function answer(xhr: PusherXhrOptions, asked: Omit<XhrRequest, "app" | "or
   }
 }
 
-type Cors = Readonly<Record<string, string>>;
-
 /** Where the connection is here, or on another node, or nowhere yet. */
 async function dispatch(xhr: PusherXhrOptions, asked: XhrRequest, cors: Cors): Promise<Response> {
   const { sessions } = xhr;
   const { sessionId, origin, action } = asked;
   const session = sessions.find(sessionId);
-  if (session && !mayUse(session, asked)) return outcomeResponse(NOT_THE_PAGE, cors);
+  const refusal = session && refusalFor(session, origin);
+  if (refusal) return outcomeResponse(refusal, cors);
   const owner = session ? undefined : await elsewhere(xhr, asked);
   const relayed = owner === undefined ? undefined : { owner, session: sessionId, origin };
   if (action === "xhr_send") return outcomeResponse(forPusher(await send(xhr, asked, session, relayed)), cors);
-  const waitMs = session ? paceOf(xhr, session) : 0;
-  if (waitMs > 0) await Bun.sleep(waitMs);
+  if (session) await waitAsPusher(xhr.options.hub, session);
   return (relayed && (await readElsewhere(xhr, asked, relayed, cors))) ?? read(xhr, asked, cors);
 }
 
@@ -104,17 +103,6 @@ async function elsewhere({ options, sessions }: PusherXhrOptions, asked: XhrRequ
   if (options.ipConnectionLimiter.hasMissedTooOften(callerOf(options, asked).address))
     throw outcomeError(TOO_MANY_MISSES);
   return sessions.relay?.noted(asked.sessionId);
-}
-
-function mayUse({ origin, connection }: Session, request: XhrRequest): boolean {
-  return origin === request.origin && (!connection || isOriginAllowed(connection.app, origin));
-}
-
-/** For how many milliseconds the request has to wait. pusher-js sends nothing again: one with too many is told that it floods. */
-function paceOf({ options, sessions }: PusherXhrOptions, session: Session): number {
-  const waitMs = takeRequest(session, sessions.nowMs);
-  if (waitMs === undefined) disconnectFlooding(options.hub, session);
-  return waitMs ?? 0;
 }
 
 /** Bodies are read side by side. */
@@ -126,7 +114,7 @@ async function send(
 ): Promise<Outcome> {
   const { options, sessions } = xhr;
   const reading = readSend(asked.request, options.config.limits.frameBytes);
-  if (session) return deliverInTurn(options.hub, session, reading, paceOf(xhr, session));
+  if (session) return deliverInTurn(options.hub, session, reading);
   const frames = await reading;
   const outcome = relayed && sessions.relay ? await sessions.relay.send(relayed, frames) : SESSION_GONE;
   if (outcome.status === SESSION_GONE.status) options.ipConnectionLimiter.noteMiss(callerOf(options, asked).address);

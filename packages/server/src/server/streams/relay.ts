@@ -3,12 +3,12 @@
  * balancer has to know which node a client is with. And what nodes say to each other for it.
  */
 
-import type { Awaitable, Ledger, NodeState } from "../../domain/ports.ts";
+import type { Awaitable, Ledger } from "../../domain/ports.ts";
 import { nodeNumber } from "../../hub/context.ts";
 import type { Hub } from "../../hub/hub.ts";
+import { NodeStates } from "../cluster/node-states.ts";
 import { type Outcome, SESSION_GONE } from "./deliver.ts";
-import { type CloseReason, HttpSocket } from "./http-socket.ts";
-import type { Streams } from "./streams.ts";
+import { type CloseReason, HttpSocket, type Streams } from "./http-socket.ts";
 
 /** How long the owner may have nothing to report before it says so. */
 const WAIT_MS = 8_000;
@@ -17,7 +17,6 @@ const TRAVEL_MS = 3_000;
 /** What is sent may have to wait at its owner for commands that are missing, five seconds of them. */
 const SEND_MS = 8_000;
 const RETRY_MS = 500;
-const NODES_MS = 1_000;
 /** Owners of sessions that clients made up are noted for so long, and again after half of it. */
 const NOTED_MS = 120_000;
 const SHUTDOWN = { code: 4200, reason: "The connection is lost; connect again." };
@@ -44,13 +43,14 @@ export class Relay {
   readonly #hub: Hub;
   readonly #streams: Streams;
   readonly #ledger: Ledger;
-  #nodes: { readonly atMs: number; readonly numbers: Promise<ReadonlySet<number>> } | undefined;
+  readonly #nodes: NodeStates;
   #lastReader = 0;
 
   constructor(options: { readonly hub: Hub; readonly streams: Streams; readonly ledger: Ledger }) {
     this.#hub = options.hub;
     this.#streams = options.streams;
     this.#ledger = options.ledger;
+    this.#nodes = new NodeStates(options.hub, options.hub.clock);
   }
 
   /** Other nodes find the session here, for two minutes. Rejects with CommandError `engine_unavailable`. */
@@ -135,20 +135,12 @@ export class Relay {
     return (answer as Outcome | undefined) ?? SESSION_GONE;
   }
 
-  /** A node that is not listed is not asked, which would take seconds. The list is a second old at most. */
+  /** A node that is not listed is not asked, which would take seconds. */
   async #alive(node: number | undefined): Promise<number | undefined> {
     if (node === undefined || node === this.#hub.nodeBus.number) return undefined;
-    const nowMs = this.#hub.clock.monotonicMs();
-    if (!this.#nodes || nowMs - this.#nodes.atMs > NODES_MS) {
-      const numbers = Promise.resolve(this.#hub.nodes()).then(numbersOf);
-      this.#nodes = { atMs: nowMs, numbers };
-    }
-    return (await this.#nodes.numbers).has(node) ? node : undefined;
+    const nodes = await this.#nodes.read();
+    return nodes.some(({ id }) => nodeNumber(id) === node) ? node : undefined;
   }
-}
-
-function numbersOf(nodes: readonly NodeState[]): ReadonlySet<number> {
-  return new Set(nodes.map(({ id }) => nodeNumber(id)));
 }
 
 function noteOf(session: string): string {

@@ -11,10 +11,9 @@ import { HandshakeQueue } from "../websocket/handshake-queue.ts";
 import type { HandshakeOptions, SocketData } from "../websocket/listen-options.ts";
 import { openSocket } from "../websocket/socket-handler.ts";
 import { CommandQueue } from "./commands.ts";
-import { HttpSocket, type HttpSocketOptions } from "./http-socket.ts";
+import { HttpSocket, type HttpSocketOptions, type Streams } from "./http-socket.ts";
 import type { Relay } from "./relay.ts";
 import type { Session } from "./session.ts";
-import type { Streams } from "./streams.ts";
 
 /** A client that polls asks again sooner. */
 const BETWEEN_MS = 500;

@@ -2,12 +2,24 @@
 
 import type { Config } from "../../config/schema/schema.ts";
 import type { App } from "../../domain/app.ts";
-import type { AppStore } from "../../domain/ports.ts";
+import type { AppStore, Awaitable } from "../../domain/ports.ts";
 import { isOriginAllowed } from "../../guards/origin.ts";
-import { HttpError, isKnownError } from "../../http/error-response.ts";
+import { errorResponseFor, HttpError, isKnownError } from "../../http/error-response.ts";
 import type { Caller } from "../http/caller.ts";
 import type { Route } from "../http/router.ts";
 import type { HandshakeOptions } from "../websocket/listen-options.ts";
+import { type Cors, observeRefusal, SESSION_GONE } from "./deliver.ts";
+import { type Closing, forEventSource } from "./framing.ts";
+import type { Sessions } from "./sessions.ts";
+import type { Tickets } from "./tickets.ts";
+
+/** What routes of such requests need. */
+export interface StreamOptions {
+  readonly options: HandshakeOptions;
+  readonly sessions: Sessions;
+  readonly tickets: Tickets;
+  readonly path: string;
+}
 
 export interface StreamRequest {
   readonly request: Request;
@@ -15,8 +27,41 @@ export interface StreamRequest {
   readonly listener: Parameters<Route>[2];
 }
 
+/** How requests of one kind are answered. */
+export interface PageAnswer {
+  readonly preflight: Preflight;
+  /** For the log. */
+  readonly during: string;
+  readonly closing: Closing;
+  readonly findApp: () => Awaitable<App | undefined>;
+  readonly act: (app: App | undefined, cors: Cors) => Promise<Response>;
+}
+
+/** As the page that asks may read it, what goes wrong too. Never rejects. */
+export async function answerPage(
+  options: HandshakeOptions,
+  asked: StreamRequest,
+  answer: PageAnswer,
+): Promise<Response> {
+  const { request } = asked;
+  const origin = request.headers.get("origin");
+  let cors = corsHeaders(undefined, origin);
+  try {
+    const app = await answer.findApp();
+    cors = corsHeaders(app, origin);
+    if (request.method === "OPTIONS") return preflightResponse(app, origin, answer.preflight);
+    return await answer.act(app, cors);
+  } catch (error) {
+    const { address } = callerOf(options, asked);
+    observeRefusal(options.hub, error, address, answer.during);
+    if (isKnownError(error) && error.code === SESSION_GONE.code) options.ipConnectionLimiter.noteMiss(address);
+    const response = errorResponseFor(error, cors);
+    return request.method === "GET" ? forEventSource(response, answer.closing, cors) : response;
+  }
+}
+
 export function callerOf({ identify }: HandshakeOptions, { request, url, listener }: StreamRequest): Caller {
-  return identify(request, url, listener.requestIP(request)?.address);
+  return identify(request, url, listener);
 }
 
 /** The app that a request names. Throws HttpError where the program, or its database, does not say. */
@@ -33,7 +78,7 @@ export async function findApp(apps: AppStore, key: string): Promise<App | undefi
 const MAX_AGE_S = 7_200;
 
 /** What pages of other origins may call: the app's `allowedOrigins`, asked with every request. Credentials are allowed only where a cookie may let in. Without an app, which nobody keeps to itself, all may read. */
-export function corsHeaders(app: App | undefined, origin: string | null): Readonly<Record<string, string>> {
+export function corsHeaders(app: App | undefined, origin: string | null): Cors {
   if (!app || app.allowedOrigins.length === 0) return { "Access-Control-Allow-Origin": "*" };
   const headers = { Vary: "Origin" };
   if (origin === null || !isOriginAllowed(app, origin)) return headers;

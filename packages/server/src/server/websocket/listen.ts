@@ -78,7 +78,7 @@ function dispatcher(
     const isHandshake = request.method === "GET" && request.headers.get("upgrade")?.toLowerCase() === "websocket";
     // The caller of the API matters only where addresses are listed.
     if (!isHandshake && !options.barrier) return options.handleRequest(request, url, server);
-    const caller = options.identify(request, url, server.requestIP(request)?.address);
+    const caller = options.identify(request, url, server);
     const setting = options.barrier?.(caller.address);
     if (!isHandshake) {
       if (setting) return addressForbidden(hub, request, url, caller, barred(setting));
