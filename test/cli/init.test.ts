@@ -3,7 +3,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { FORMATS } from "../../packages/server/src/cli/command-options.ts";
+import { FORMATS } from "../../packages/server/src/cli/command-spec.ts";
 import { render } from "../../packages/server/src/cli/init/render.ts";
 import { type Config, loadConfig, parseConfig } from "../../packages/server/src/config/load.ts";
 import { type Setting, settings, settingsByPath } from "../../packages/server/src/config/settings.ts";

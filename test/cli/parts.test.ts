@@ -1,10 +1,10 @@
 /** The parts of the command line that need no server. */
 
 import { describe, expect, test } from "bun:test";
-import { serverUrl } from "../../packages/server/src/cli/addresses.ts";
 import { asJson, asText } from "../../packages/server/src/cli/commands/listen.ts";
+import { serverUrl } from "../../packages/server/src/cli/http.ts";
 import { brokenJson } from "../../packages/server/src/cli/json.ts";
-import { signedQuery } from "../../packages/server/src/cli/signed-api.ts";
+import { signedQuery } from "../../packages/server/src/cli/target.ts";
 
 const key = "278d425bdf160c739803";
 const secret = "7ad3773142a6692b25b8";

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Starts Fanfare from Node: finds the Bun that was installed with it, and becomes it where Node can (22.15 and newer). Where it
-// cannot, it stays as a second process: it passes signals on, and the server stops when it is gone (src/cli/daemon/parent-watch.ts).
+// cannot, it stays as a second process: it passes signals on, and the server stops when it is gone (src/cli/daemon/signals.ts).
 
 import { spawn } from "node:child_process";
 import { existsSync, statSync } from "node:fs";

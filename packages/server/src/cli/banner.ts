@@ -3,7 +3,7 @@
 import type { Config } from "../config/load.ts";
 import { isUnixSocketPath } from "../config/schema/fields.ts";
 import { isEverywhere } from "../server/system/machine.ts";
-import { bracketed } from "./addresses.ts";
+import { bracketed } from "./http.ts";
 import { type Row, table } from "./output.ts";
 
 export interface BannerInfo {

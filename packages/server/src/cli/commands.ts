@@ -4,6 +4,7 @@ import {
   APP,
   APP_SETTINGS,
   AS_JSON,
+  type CommandSpec,
   DATABASE,
   FORMATS,
   ID,
@@ -14,9 +15,7 @@ import {
   SOURCE,
   STOPPING,
   TARGET,
-} from "./command-options.ts";
-import type { CommandSpec } from "./command-spec.ts";
-import { shortenHelp } from "./serve-help.ts";
+} from "./command-spec.ts";
 
 /** By name, with the group each belongs to; a group comes before its commands. */
 export const commands: Readonly<Record<string, CommandSpec>> = {
@@ -29,7 +28,6 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     ],
     notes: "Each is also a setting and an environment variable: see docs/configuration.md.",
     examples: ["fanfare serve --port 8080 --log-level debug"],
-    prepare: shortenHelp,
     load: async () => (await import("./commands/serve.ts")).serve,
   },
   stop: {
@@ -49,14 +47,14 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
       AS_JSON,
     ],
     examples: ["fanfare reload"],
-    load: async () => (await import("./commands/reload.ts")).reload,
+    load: async () => (await import("./commands/control.ts")).reload,
   },
   drain: {
     description: "let the running server send its clients to other nodes, new ones as well, and go on without them",
     options: [...LOCATION, ["--end", "let it take clients again"]],
     notes: "It lasts until it is ended, or the server stops.",
     examples: ["fanfare drain"],
-    load: async () => (await import("./commands/drain.ts")).drain,
+    load: async () => (await import("./commands/control.ts")).drain,
   },
   rebalance: {
     description:
@@ -64,13 +62,13 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     options: [...LOCATION, AS_JSON],
     notes: "Only clients that miss nothing by it are asked. It prints how many, and they are asked little by little.",
     examples: ["fanfare rebalance"],
-    load: async () => (await import("./commands/rebalance.ts")).rebalance,
+    load: async () => (await import("./commands/control.ts")).rebalance,
   },
   restart: {
     description: "stop the server that runs in the background, and start it again with the same arguments",
     options: [...LOCATION, ...STOPPING],
     examples: ["fanfare restart"],
-    load: async () => (await import("./commands/restart.ts")).restart,
+    load: async () => (await import("./commands/stop.ts")).restart,
   },
   status: {
     description: "say whether the server runs here, and how it is",
@@ -89,7 +87,7 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     description: "print the dashboard's address, with its key",
     options: LOCATION,
     examples: ["fanfare dashboard"],
-    load: async () => (await import("./commands/dashboard.ts")).dashboard,
+    load: async () => (await import("./commands/control.ts")).dashboard,
   },
   init: {
     description:
@@ -252,7 +250,7 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     description: "bring the tables of the database up to date",
     settings: DATABASE,
     examples: ["fanfare migrate --database-url postgres://fanfare@db.example/fanfare"],
-    load: async () => (await import("./commands/migrate.ts")).migrateDatabase,
+    load: async () => (await import("./commands/database.ts")).migrateDatabase,
   },
   apps: { description: "list and change the apps in the database" },
   "apps list": {
@@ -312,7 +310,7 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
       AS_JSON,
     ],
     examples: ["fanfare webhooks failed --app shop"],
-    load: async () => (await import("./commands/webhooks.ts")).listFailed,
+    load: async () => (await import("./commands/database.ts")).listFailed,
   },
   "webhooks replay": {
     description: "send failed deliveries again: these, or all of them with --all",
@@ -320,7 +318,7 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     settings: DATABASE,
     options: [["--all", "all of them"]],
     examples: ["fanfare webhooks replay 17 18", "fanfare webhooks replay --all"],
-    load: async () => (await import("./commands/webhooks.ts")).replay,
+    load: async () => (await import("./commands/database.ts")).replay,
   },
   outbox: { description: "the tables in applications' databases from which publications are read (`outbox`)" },
   "outbox schema": {
@@ -364,14 +362,14 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
       ["--days <number>", "how many days are kept (default: statistics.keepDays)"],
     ],
     examples: ["fanfare statistics clean --days 30"],
-    load: async () => (await import("./commands/statistics.ts")).cleanStatistics,
+    load: async () => (await import("./commands/database.ts")).cleanStatistics,
   },
   "statistics flush": {
     description: "delete everything that was counted",
     settings: DATABASE,
     options: [["--app <id>", "only of this app"]],
     examples: ["fanfare statistics flush --app shop"],
-    load: async () => (await import("./commands/statistics.ts")).flushStatistics,
+    load: async () => (await import("./commands/database.ts")).flushStatistics,
   },
   cluster: { description: "several nodes that are one server" },
   "cluster up": {

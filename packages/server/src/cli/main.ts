@@ -1,10 +1,8 @@
 /** The command line: reads what was typed, and turns every failure into one line and an exit code. */
 
-import type { Command } from "commander";
 import { dropBunsEnvFile } from "./daemon/own-process.ts";
 import { report } from "./errors.ts";
-import { buildProgram } from "./program.ts";
-import { unknownCommand } from "./suggestions.ts";
+import { buildProgram, checkCommand } from "./program.ts";
 
 export async function main(args: readonly string[]): Promise<number> {
   try {
@@ -24,14 +22,6 @@ async function complete(words: readonly string[]): Promise<number> {
   const { candidates } = await import("./completion.ts");
   for (const one of candidates(await buildProgram(), words)) console.log(one);
   return 0;
-}
-
-/** Asked for the help of a command that is none, commander prints that of the whole. */
-function checkCommand(program: Command, args: readonly string[]): void {
-  const words = args[0] === "help" ? args.slice(1) : args;
-  const [named] = words;
-  if (named === undefined || named === "" || named.startsWith("-") || named === "help") return;
-  if (program.commands.every((command) => command.name() !== named)) throw unknownCommand(words, program);
 }
 
 if (import.meta.main) {

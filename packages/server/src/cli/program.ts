@@ -7,7 +7,7 @@ import { commands } from "./commands.ts";
 import { print } from "./output.ts";
 import { plainError, unknownCommand } from "./suggestions.ts";
 
-type AddFlags = (command: Command, only?: readonly string[]) => void;
+type ConfigFlags = typeof import("./config-flags.ts");
 
 const EXAMPLE = `
 Example:
@@ -27,8 +27,8 @@ export async function buildProgram(words?: readonly string[]): Promise<Command> 
     .configureOutput({ outputError: (text, write) => write(plainError(text)) })
     .exitOverride();
   const needsFlags = words === undefined || takesSettings(words);
-  const addFlags = needsFlags ? (await import("./config-flags.ts")).addConfigFlags : () => {};
-  for (const [name, spec] of Object.entries(commands)) addCommand(program, name, spec, addFlags);
+  const flags = needsFlags ? await import("./config-flags.ts") : undefined;
+  for (const [name, spec] of Object.entries(commands)) addCommand(program, name, spec, flags);
   return program;
 }
 
@@ -40,7 +40,15 @@ function takesSettings(words: readonly string[]): boolean {
   return !words.some((word) => /^(help|--help|-h|--version|-v)$/.test(word));
 }
 
-function addCommand(program: Command, name: string, spec: CommandSpec, addFlags: AddFlags): void {
+/** Asked for the help of a command that is none, commander prints that of the whole. */
+export function checkCommand(program: Command, args: readonly string[]): void {
+  const words = args[0] === "help" ? args.slice(1) : args;
+  const [named] = words;
+  if (named === undefined || named === "" || named.startsWith("-") || named === "help") return;
+  if (program.commands.every((command) => command.name() !== named)) throw unknownCommand(words, program);
+}
+
+function addCommand(program: Command, name: string, spec: CommandSpec, flags: ConfigFlags | undefined): void {
   const [first = "", second] = name.split(" ");
   const parent = second === undefined ? program : program.commands.find((one) => one.name() === first);
   if (parent === undefined) throw new Error(`${name} comes before its group`);
@@ -55,10 +63,10 @@ function addCommand(program: Command, name: string, spec: CommandSpec, addFlags:
   for (const option of spec.options ?? []) command.addOption(optionOf(option));
   if (spec.settings !== undefined) {
     command.option("-c, --config <file>", "read this configuration file and look for no other");
-    addFlags(command, spec.settings === "all" ? undefined : spec.settings);
+    flags?.addConfigFlags(command, spec.settings === "all" ? undefined : spec.settings);
+    if (isDefault) flags?.shortenHelp(command);
   }
   command.addHelpText("after", helpOf(spec));
-  spec.prepare?.(command);
   if (spec.load !== undefined) runs(command, program, spec.load);
 }
 

@@ -5,10 +5,10 @@ import type { AppInput } from "../../config/load.ts";
 import type { App } from "../../domain/app.ts";
 import { machineClock } from "../../server/system/machine-clock.ts";
 import { knownApps } from "../apps.ts";
-import { type OpenedDatabase, withTables } from "../database.ts";
 import { CliError } from "../errors.ts";
 import { parseJson } from "../json.ts";
 import { printable, type Report, table } from "../output.ts";
+import { type OpenedDatabase, withTables } from "./database.ts";
 
 interface AppFields {
   readonly id?: string;

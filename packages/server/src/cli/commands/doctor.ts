@@ -1,20 +1,18 @@
 /** `fanfare doctor`: looks at everything a server needs, and says what to change. */
 
 import { type Config, ConfigError, type Loaded } from "../../config/load.ts";
-import { serverUrl } from "../addresses.ts";
 import { appsOf } from "../apps.ts";
 import { loadHere, readConfigFlags } from "../config-flags.ts";
 import { checkApps } from "../doctor/apps.ts";
 import { checkCertificate } from "../doctor/certificate.ts";
-import { checkEngine } from "../doctor/engine.ts";
 import { type Finding, findings, findingsText } from "../doctor/finding.ts";
-import { checkHooks } from "../doctor/hooks.ts";
 import { checkClock, checkFiles, checkRuntime, checkStateDir } from "../doctor/machine.ts";
-import { checkOutboxes } from "../doctor/outbox.ts";
 import { checkPort } from "../doctor/port.ts";
 import { checkProxy } from "../doctor/proxy.ts";
-import { secondsIn } from "../numbers.ts";
+import { checkEngine, checkHooks, checkOutboxes } from "../doctor/services.ts";
+import { serverUrl } from "../http.ts";
 import type { Report } from "../output.ts";
+import { secondsIn } from "../values.ts";
 
 const { ok, warning, problem } = findings("config");
 const CHANGE = "put it right; docs/configuration.md explains each setting";

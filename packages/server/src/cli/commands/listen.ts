@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { payloadJson, payloadValue } from "../../domain/payload.ts";
 import { noApp } from "../apps.ts";
-import { onOrphaned } from "../daemon/parent-watch.ts";
+import { onOrphaned } from "../daemon/signals.ts";
 import { CliError } from "../errors.ts";
 import { printable } from "../output.ts";
 import { type Arrived, listen } from "../subscription.ts";

@@ -4,7 +4,7 @@ import type { McpHost } from "#mcp";
 import manifest from "../../../package.json" with { type: "json" };
 import { ConfigError } from "../../config/config-error.ts";
 import { askRunning, type LocationOptions, locationOf } from "../daemon/location.ts";
-import { onOrphaned } from "../daemon/parent-watch.ts";
+import { onOrphaned } from "../daemon/signals.ts";
 import { readDocFiles } from "../doc-files.ts";
 import { CliError } from "../errors.ts";
 import { unreachable } from "../http.ts";

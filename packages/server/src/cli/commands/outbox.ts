@@ -6,10 +6,10 @@ import { notificationName, outboxScript } from "../../outbox/dialect.ts";
 import { sourceSettings } from "../../outbox/outboxes.ts";
 import { type FailedRow, OutboxSource } from "../../outbox/source.ts";
 import { loadHere, readConfigFlags } from "../config-flags.ts";
-import { BUSY_MS } from "../database.ts";
 import { CliError } from "../errors.ts";
-import { chosenNumbers, wholeNumber } from "../numbers.ts";
 import { plural, printable, type Report } from "../output.ts";
+import { chosenNumbers, wholeNumber } from "../values.ts";
+import { BUSY_MS } from "./database.ts";
 
 interface SourceOptions {
   readonly source?: string;

@@ -3,9 +3,8 @@
 import { CliError } from "../errors.ts";
 import { problemIn } from "../http.ts";
 import { brokenJson } from "../json.ts";
-import { readText } from "../read-text.ts";
-import { callApi } from "../signed-api.ts";
-import { type TargetOptions, targetOf } from "../target.ts";
+import { callApi, type TargetOptions, targetOf } from "../target.ts";
+import { readText } from "../values.ts";
 
 interface PublishOptions extends TargetOptions {
   readonly clientCert?: string;

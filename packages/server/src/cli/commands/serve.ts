@@ -1,8 +1,9 @@
 /** `fanfare serve`: starts the server, says where it is, and stops it when it is asked to. */
 
+import { fileURLToPath } from "node:url";
 import manifest from "../../../package.json" with { type: "json" };
 import { withSource } from "../../config/config-error.ts";
-import type { Config, ConfigInput } from "../../config/load.ts";
+import { type Config, ConfigError, type ConfigInput, type Sources } from "../../config/load.ts";
 import { defaultDatabaseUrl } from "../../config/schema/storage.ts";
 import { messageOf } from "../../domain/thrown.ts";
 import { controlPath } from "../../server/lifecycle/control-socket.ts";
@@ -14,12 +15,16 @@ import { workerIdentity } from "../../server/workers/worker-identity.ts";
 import { banner } from "../banner.ts";
 import { loadHere, readConfigFlags } from "../config-flags.ts";
 import { backgroundReport, startInBackground } from "../daemon/background.ts";
-import { configSource } from "../daemon/config-source.ts";
 import { findServer, logPath, outputPath } from "../daemon/location.ts";
+import { originalEnvironment, ownCommand, runOwn } from "../daemon/own-process.ts";
 import { alreadyRunning, claimPidFile, pidFilePath } from "../daemon/pid-file.ts";
 import { stopRequested } from "../daemon/signals.ts";
 import { releaseStartupMemory } from "../daemon/startup-memory.ts";
 import { CliError } from "../errors.ts";
+import { fieldOf, parseJson } from "../json.ts";
+
+const READER = fileURLToPath(import.meta.resolve("#read-config"));
+const READ_MS = 30_000;
 
 interface ServeOptions {
   readonly daemon?: true;
@@ -125,4 +130,29 @@ function startError(error: unknown, hostFrom?: string): unknown {
   if (!(error instanceof ListenError)) return error;
   const { setting, message } = error;
   return new CliError(setting === "port" ? `${message} with --port` : withSource(message, hostFrom));
+}
+
+/** Where a running server gets its settings from when it reloads: where it got them from at its start. What it gives throws ConfigError. */
+function configSource(
+  sources: Pick<Sources, "flags" | "file">,
+  served: (config: ConfigInput) => ConfigInput,
+): () => Promise<ConfigInput> {
+  const env = originalEnvironment();
+  const cwd = process.cwd();
+  return async () => {
+    const stdin = new Blob([JSON.stringify(sources)]);
+    const { stdout, stderr, exitCode } = await runOwn(ownCommand([], READER), { cwd, env, stdin, timeout: READ_MS });
+    const answer = parseJson(lastLine(stdout));
+    const problems = fieldOf(answer, "problems");
+    if (Array.isArray(problems)) throw new ConfigError(problems);
+    const config = fieldOf(answer, "config");
+    if (config) return served(config as ConfigInput);
+    throw new ConfigError(
+      `the configuration could not be read: ${lastLine(stderr) || `its reader ended with ${exitCode}`}`,
+    );
+  };
+}
+
+function lastLine(text: string): string {
+  return text.trim().split("\n").at(-1) ?? "";
 }

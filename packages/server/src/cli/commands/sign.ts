@@ -1,14 +1,13 @@
 /** `fanfare sign`: the string that is signed, its signature, and which part of a refused signature differs. */
 
-import type { Explanation } from "../../protocols/pusher/explain/explanation.ts";
+import { type Explanation, firstDifference, type Verdict } from "../../protocols/pusher/explain/explanation.ts";
 import { explainChannel, explainUser } from "../../protocols/pusher/explain/permission.ts";
 import { authParameters, explainRequest } from "../../protocols/pusher/explain/request.ts";
 import { signedPaths } from "../../protocols/pusher/request-signature.ts";
 import { type AppOptions, type ChosenApp, chooseApp, knownApps } from "../apps.ts";
 import { CliError } from "../errors.ts";
-import { explanationText } from "../explanation.ts";
-import type { Report } from "../output.ts";
-import { readText } from "../read-text.ts";
+import { printable, printableLines, type Report, type Row, table } from "../output.ts";
+import { readText } from "../values.ts";
 
 interface SignOptions extends AppOptions {
   readonly signature?: string;
@@ -100,4 +99,40 @@ async function bodyFrom(written: string): Promise<string> {
 function reportOf(explanation: Explanation, more: Readonly<Record<string, string>>): Report {
   const exitCode = explanation.verdict?.accepted === false ? 1 : 0;
   return { json: { ...explanation, ...more }, text: explanationText(explanation, Object.entries(more)), exitCode };
+}
+
+/** The string, the signature, and what differs in the one that was given. */
+function explanationText({ text, signature, verdict }: Explanation, more: readonly Row[]): string {
+  const rows: readonly Row[] = [["signed string", escaped(text)], ["signature", signature], ...more];
+  const lines = [...table(rows, { indent: 0, gap: 3 }), "", "the string as it is:", printableLines(text)];
+  return [...lines, ...(verdict === undefined ? [] : ["", ...verdictLines(verdict, text)])].join("\n");
+}
+
+function verdictLines({ accepted, findings, signedText, notes }: Verdict, text: string): string[] {
+  const noted = notes.map((note) => `note: ${printable(note)}`);
+  if (accepted) return ["the given signature is right", ...noted];
+  const found = table(findings.map(({ part, says }) => [part, says]));
+  return ["the given signature does not match:", ...found, ...comparison(signedText, text), ...noted];
+}
+
+/** The two strings one below the other, with a mark where they differ first. */
+function comparison(signed: string | undefined, right: string): string[] {
+  if (signed === undefined) return [];
+  const same = firstDifference(signed, right);
+  const mark = " ".repeat(escaped(right.slice(0, same)).length - 1);
+  return [
+    "",
+    ...table(
+      [
+        ["signed was", escaped(signed)],
+        ["it has to be", escaped(right)],
+        ["", `${mark}^`],
+      ],
+      { gap: 3 },
+    ),
+  ];
+}
+
+function escaped(text: string): string {
+  return JSON.stringify(text);
 }

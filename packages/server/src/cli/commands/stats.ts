@@ -7,8 +7,7 @@ import { CliError } from "../errors.ts";
 import { problemIn } from "../http.ts";
 import { fieldOf, parseJson } from "../json.ts";
 import { grouped, printable, type Report } from "../output.ts";
-import { callApi } from "../signed-api.ts";
-import { type TargetOptions, targetOf } from "../target.ts";
+import { callApi, type TargetOptions, targetOf } from "../target.ts";
 
 type StatsOptions = TargetOptions & LocationOptions;
 

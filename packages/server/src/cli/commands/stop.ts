@@ -1,21 +1,24 @@
-/** `fanfare stop`: has the server stop, and waits until its clients have left it. */
+/** `fanfare stop` and `fanfare restart`: has the server stop, waits until its clients have left it, and starts it again as it was started. */
 
 import { codeOf } from "../../domain/thrown.ts";
 import type { Status } from "../../server/lifecycle/status.ts";
+import { startInBackground } from "../daemon/background.ts";
 import {
   askServer,
   findServer,
   type LocalServer,
   type LocationOptions,
   locationOf,
+  outputPath,
   type ServerLocation,
 } from "../daemon/location.ts";
+import { ownCommand, runOwn } from "../daemon/own-process.ts";
 import { isAlive, sendSignal } from "../daemon/processes.ts";
 import { CliError } from "../errors.ts";
-import { secondsIn } from "../numbers.ts";
 import { grouped } from "../output.ts";
+import { secondsIn } from "../values.ts";
 
-export interface StopOptions extends LocationOptions {
+interface StopOptions extends LocationOptions {
   readonly timeout?: string;
   readonly force?: true;
 }
@@ -36,7 +39,7 @@ export async function stop(options: StopOptions): Promise<string> {
 }
 
 /** Resolves with how it went. Throws CliError where it is still there. */
-export async function stopServer(
+async function stopServer(
   { pid, status }: LocalServer,
   location: ServerLocation,
   { timeout, force }: StopOptions,
@@ -83,4 +86,34 @@ function signal(pid: number, name: "SIGTERM" | "SIGKILL"): boolean {
     if (codeOf(error) !== "EPERM") throw error;
     throw new CliError(`process ${pid} belongs to another user: run this as that user, or as root`);
   }
+}
+
+/** Switches of `serve`, which `config check` does not know. */
+const OF_SERVE: readonly string[] = ["-d", "--daemon", "--debug"];
+
+/** One that does not run is started, as `fanfare serve --daemon` with these options would start it. */
+export async function restart(options: StopOptions): Promise<string> {
+  const location = await locationOf(options);
+  const server = await findServer(location);
+  if (server && !server.status?.daemon) {
+    const why = server.status ? "was not started with --daemon" : "does not answer on its control socket";
+    throw new CliError(`process ${server.pid} ${why}: what started it has to restart it, systemd for example`);
+  }
+  const args = server?.status?.args ?? ["serve", "--daemon", ...flagsOf(options)];
+  const cwd = server?.status?.cwd ?? process.cwd();
+  // A configuration that would keep it from starting is reported while the old one still runs.
+  await checkConfig(args, cwd);
+  if (server) console.log(await stopServer(server, location, options));
+  return startInBackground({ args, cwd, output: outputPath(location.stateDir) });
+}
+
+function flagsOf({ config, stateDir, pidFile }: LocationOptions): string[] {
+  const flags = { "--config": config, "--state-dir": stateDir, "--pid-file": pidFile };
+  return Object.entries(flags).flatMap(([flag, value]) => (value === undefined ? [] : [flag, value]));
+}
+
+async function checkConfig(args: readonly string[], cwd: string): Promise<void> {
+  const flags = (args[0] === "serve" ? args.slice(1) : args).filter((word) => !OF_SERVE.includes(word));
+  const { stderr, exitCode } = await runOwn(ownCommand(["config", "check", ...flags]), { cwd });
+  if (exitCode !== 0) throw new CliError(stderr.trim().replaceAll(/^fanfare: /gm, ""));
 }

@@ -6,8 +6,7 @@ import { dirname } from "node:path";
 import type { Config } from "../../config/load.ts";
 import { isUnixSocketPath } from "../../config/schema/fields.ts";
 import { codeOf } from "../../domain/thrown.ts";
-import { localUrl } from "../addresses.ts";
-import { callHealth, isHealth } from "../http.ts";
+import { callHealth, isHealth, localUrl } from "../http.ts";
 import { type Finding, findings } from "./finding.ts";
 
 const { ok, problem } = findings("port");

@@ -1,7 +1,7 @@
 /** Writes a new configuration file: every setting with its sentence, at its default and commented out, and one app. */
 
 import { encodeUnlimited } from "../../config/parse-value.ts";
-import type { FORMATS } from "../command-options.ts";
+import type { FORMATS } from "../command-spec.ts";
 import { defaultValues, type Entry, type NewApp, outline } from "./outline.ts";
 
 export type Format = (typeof FORMATS)[number];

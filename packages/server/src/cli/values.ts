@@ -1,5 +1,7 @@
-/** Numbers as people give them to commands. */
+/** Values as people give them to commands: numbers, and files by their names. */
 
+import { readFile } from "node:fs/promises";
+import { errorReason } from "../config/config-error.ts";
 import { CliError } from "./errors.ts";
 import { printable } from "./output.ts";
 
@@ -18,4 +20,10 @@ export function wholeNumber(what: string, written: string, least = 1): number {
 export function chosenNumbers(what: string, written: readonly string[], isAll = false): number[] | undefined {
   if (isAll ? written.length > 0 : written.length === 0) throw new CliError("say which: their numbers, or --all");
   return isAll ? undefined : written.map((id) => wholeNumber(`the number of a ${what}`, id));
+}
+
+export function readText(file: string): Promise<string> {
+  return readFile(file, "utf8").catch((error: unknown) => {
+    throw new CliError(`cannot read ${file}: ${errorReason(error)}`);
+  });
 }
