@@ -4,6 +4,7 @@
  */
 
 import { randomBytes } from "node:crypto";
+import type { Updateable } from "kysely";
 import { type AppInput, ConfigError, parseApp } from "../config/load.ts";
 import type { AppDefaults } from "../config/schema/schema.ts";
 import type { Database } from "../database/open.ts";
@@ -156,16 +157,14 @@ export class SqlApps implements AppStore {
 
   // ---- private
 
-  async #row(id: string): Promise<AppRow> {
-    const row = await this.#db.selectFrom("fanfare_apps").selectAll().where("id", "=", id).executeTakeFirst();
-    if (!row) throw noSuchApp(id);
-    return row;
-  }
-
   /** Makes the change to what is there then: where somebody else was faster, it is made to what they left. */
-  async #update<T>(id: string, change: (row: AppRow) => readonly [answer: T, edited: Edited]): Promise<T> {
+  async #update<T>(
+    id: string,
+    change: (row: AppRow) => readonly [answer: T, edited: Updateable<AppTable>],
+  ): Promise<T> {
     for (;;) {
-      const row = await this.#row(id);
+      const row = await this.#db.selectFrom("fanfare_apps").selectAll().where("id", "=", id).executeTakeFirst();
+      if (!row) throw noSuchApp(id);
       const before = Number(row.updated_at);
       const [answer, edited] = change(row);
       const { numUpdatedRows } = await this.#db
@@ -198,10 +197,6 @@ export class SqlApps implements AppStore {
 
   async #read(revision: string): Promise<void> {
     const rows = await this.#db.selectFrom("fanfare_apps").selectAll().orderBy("created_at").orderBy("id").execute();
-    this.#show(revision, rows);
-  }
-
-  #show(revision: string, rows: readonly AppRow[]): void {
     const before = this.#picture;
     const texts = new Map(rows.map((row) => [row.id, JSON.stringify(row)]));
     const changed = [...new Set([...before.rows.keys(), ...texts.keys()])].filter(
@@ -232,13 +227,6 @@ export class SqlApps implements AppStore {
   #parse(input: unknown): App {
     return parseApp(input, this.#options.defaults);
   }
-}
-
-interface Edited {
-  readonly name?: string;
-  readonly enabled?: number;
-  readonly settings?: string;
-  readonly secrets?: string;
 }
 
 type AppRow = { readonly [Column in keyof AppTable]: Column extends NumberColumn ? number | string | bigint : string };

@@ -2,29 +2,14 @@
 
 import type { ChannelRule } from "../domain/app.ts";
 import { ConfigError, describeValue } from "./config-error.ts";
+import type { ChannelRuleInput } from "./config-input.ts";
 import { channelRule } from "./schema/app.ts";
 import { type Path, settingAt, valueAt } from "./settings.ts";
 
 /** What applies to one channel; what is left out is as the configuration says. */
-export interface ChannelOptions {
-  /** Most connections that may subscribe. */
-  readonly maxSubscribers?: number | "unlimited";
+export interface ChannelOptions extends Omit<ChannelRuleInput, "match"> {
   /** Another name for `maxSubscribers`. */
   readonly maxClients?: number | "unlimited";
-  /** Subscribing needs permission, whatever the channel's name begins with. */
-  readonly private?: boolean;
-  /** Subscribing needs a connection that is signed in. */
-  readonly auth?: boolean;
-  /** What subscribed clients may publish: nothing, `client-…` events, or any event. */
-  readonly clientPublish?: "none" | "client-events" | "any";
-  /** Time a cache channel keeps its last event, in seconds. */
-  readonly cacheTtlS?: number;
-  /** What is kept of the channel: at most `size` events (100), each for `ttlS` seconds (86400). */
-  readonly history?: { readonly size?: number; readonly ttlS?: number };
-  /** The last events that each new subscriber is sent, where it does not say itself what it wants of the past: at most 1000. */
-  readonly rewind?: { readonly count: number };
-  /** Whether clients of the native protocol may read it: by time as well if true, only by resuming if false; without it, by position. */
-  readonly clientHistory?: boolean;
   /** Keeps a history, as `history: {}` does. */
   readonly persistent?: boolean;
 }
