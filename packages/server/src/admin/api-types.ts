@@ -7,7 +7,8 @@
  */
 
 import type { AppStatistics } from "../domain/app-statistics.ts";
-import type { StoredDelivery } from "../domain/receiver-report.ts";
+import type { NodeState } from "../domain/ports.ts";
+import type { ReceiverReport, StoredDelivery } from "../domain/receiver-report.ts";
 import type { Payload, Point } from "./live-types.ts";
 
 export * from "./act-types.ts";
@@ -126,22 +127,13 @@ export interface Abilities {
 /** A node whose timers run later than that is overloaded. */
 export const OVERLOADED_LAG_MS = 100;
 
-/** GET api/nodes: NodeEntry[]. POST api/nodes/:id/drain (admin) answers Done, and so does DELETE, which ends it. */
-export interface NodeEntry {
-  readonly id: string;
-  readonly name: string;
-  readonly url?: string;
+/**
+ * GET api/nodes: NodeEntry[]. POST api/nodes/:id/drain (admin) answers Done, and so does DELETE, which ends it. Nodes of an earlier
+ * version do not report `memoryBytes`.
+ */
+export interface NodeEntry extends Omit<NodeState, "unready" | "connectionsLimit" | "portGroup"> {
   /** The one that answers this call. */
   readonly isThis: boolean;
-  readonly startedAtMs: number;
-  readonly connections: number;
-  /** How late timers run: see OVERLOADED_LAG_MS. */
-  readonly lagMs: number;
-  /** Resident; nodes of an earlier version do not report it. */
-  readonly memoryBytes?: number;
-  readonly draining: boolean;
-  /** Since its last sign of life. */
-  readonly silentMs: number;
 }
 
 /** POST api/nodes/rebalance (admin): nodes that have more connections than their even share ask some to come back, to the others. */
@@ -264,28 +256,12 @@ export interface Webhooks {
   readonly nodesMissing: number;
 }
 
-export interface WebhookReceiver {
-  readonly app: string;
-  /** The address, without what may be secret in it; or `hook:` and the name of a hook. */
-  readonly target: string;
+/** All nodes' reports together. `target` is without what may be secret in it. */
+export interface WebhookReceiver extends Omit<ReceiverReport, "durations"> {
   readonly waiting: number;
   readonly failed: number;
-  /** Requests of the last hour, the last 200 of each node, and how many of them succeeded. */
-  readonly attempts: number;
-  readonly taken: number;
   /** How long 95 of 100 took at most. */
   readonly p95Ms?: number;
-  /** Requests, over the last five minutes. */
-  readonly perMinute: number;
-  readonly lastAtMs?: number;
-  /** Absent where there was no answer; of hooks there is none. */
-  readonly lastStatus?: number;
-  /** Since when every request failed, as far as the last hour goes; absent where the last one succeeded. */
-  readonly failingSinceMs?: number;
-  /** How many succeeded and how many failed, in each of 24 parts of the last hour, oldest first. Empty where none was made. */
-  readonly lately: readonly (readonly [taken: number, failed: number])[];
-  /** A node does not ask it for a while, since it failed too often. */
-  readonly isResting: boolean;
 }
 
 /** `target` is without what may be secret in it. */

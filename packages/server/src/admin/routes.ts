@@ -7,7 +7,6 @@ import * as apps from "./handlers/apps.ts";
 import * as channels from "./handlers/channels.ts";
 import * as queries from "./handlers/queries.ts";
 import * as reports from "./handlers/reports.ts";
-import * as steering from "./handlers/steering.ts";
 
 export interface AdminRoute {
   readonly method: "GET" | "POST" | "PATCH" | "DELETE";
@@ -39,14 +38,14 @@ export const ROUTES: readonly AdminRoute[] = [
   { method: "GET", path: "apps/:app/connections/:id", role: "view", handle: queries.connection },
   { method: "GET", path: "people", role: "view", handle: queries.people },
   { method: "GET", path: "apps/:app/users/:id", role: "view", handle: queries.person },
-  { method: "POST", path: "apps/:app/connections/:id/disconnect", role: "operate", handle: steering.disconnect },
-  { method: "POST", path: "apps/:app/users/:id/terminate", role: "operate", handle: steering.terminate },
-  { method: "POST", path: "apps/:app/subscribe", role: "operate", handle: steering.subscribe },
-  { method: "POST", path: "apps/:app/unsubscribe", role: "operate", handle: steering.unsubscribe },
-  { method: "POST", path: "apps/:app/kick", role: "operate", handle: steering.kick },
-  { method: "POST", path: "apps/:app/unban", role: "operate", handle: steering.unban },
-  { method: "POST", path: "apps/:app/reconnect", role: "operate", handle: steering.reconnect },
-  { method: "POST", path: "apps/:app/purge", role: "operate", handle: steering.purge },
+  { method: "POST", path: "apps/:app/connections/:id/disconnect", role: "operate", handle: actions.disconnect },
+  { method: "POST", path: "apps/:app/users/:id/terminate", role: "operate", handle: actions.terminate },
+  { method: "POST", path: "apps/:app/subscribe", role: "operate", handle: actions.subscribe },
+  { method: "POST", path: "apps/:app/unsubscribe", role: "operate", handle: actions.unsubscribe },
+  { method: "POST", path: "apps/:app/kick", role: "operate", handle: actions.kick },
+  { method: "POST", path: "apps/:app/unban", role: "operate", handle: actions.unban },
+  { method: "POST", path: "apps/:app/reconnect", role: "operate", handle: actions.reconnect },
+  { method: "POST", path: "apps/:app/purge", role: "operate", handle: actions.purge },
   { method: "POST", path: "apps/:app/events", role: "operate", handle: actions.send },
   { method: "POST", path: "apps/:app/explain", role: "operate", handle: reports.explain },
   { method: "GET", path: "statistics", role: "view", handle: reports.statistics },

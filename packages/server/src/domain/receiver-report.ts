@@ -25,19 +25,21 @@ export interface ReceiverBacklog {
 /** How one receiver answered one node. */
 export interface ReceiverReport {
   readonly app: string;
+  /** The address; or `hook:` and the name of a hook. */
   readonly target: string;
-  /** Of the last hour, as many as are remembered. */
+  /** Requests of the last hour, the last 200 of a node, and how many of them succeeded. */
   readonly attempts: number;
   readonly taken: number;
-  /** Over the last five minutes. */
+  /** Requests, over the last five minutes. */
   readonly perMinute: number;
   /** How many attempts took how long: pairs of a class and a count, of `durationClass`. */
   readonly durations: readonly (readonly [durationClass: number, count: number])[];
   readonly lastAtMs?: number;
+  /** Absent where there was no answer; of hooks there is none. */
   readonly lastStatus?: number;
-  /** Since when every attempt failed; absent where the last one was taken. */
+  /** Since when every request failed, as far as the last hour goes; absent where the last one succeeded. */
   readonly failingSinceMs?: number;
-  /** How many were taken and how many failed, in each of the parts of the last hour, oldest first. */
+  /** How many succeeded and how many failed, in each of 24 parts of the last hour, oldest first. Empty where none was made. */
   readonly lately: readonly (readonly [taken: number, failed: number])[];
   /** It is not asked for a while, since it failed too often. */
   readonly isResting: boolean;

@@ -1,9 +1,10 @@
 /** Writes the server's numbers for Prometheus. Loaded by the first scrape: prom-client takes 19 MB and 50 ms. */
 
 import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from "prom-client";
+import type { Awaitable } from "../../domain/ports.ts";
 import type { Counts, Durations } from "./counts.ts";
 import type { Reading } from "./merge.ts";
-import type { AppTotals, Labels, OutboxSnapshot, Scraped, Snapshot, Totals } from "./snapshot.ts";
+import type { AppTotals, Labels, Scraped, Snapshot, Totals } from "./snapshot.ts";
 
 export interface MetricsRegistryOptions {
   readonly counts: readonly Counts[];
@@ -17,6 +18,9 @@ export interface MetricsRegistryOptions {
   /** Whether all processes of the server read the same queue of webhooks. */
   readonly sharesWebhookQueue: boolean;
 }
+
+/** Values of the same labels are added up. */
+type Row = readonly [labels: Readonly<Record<string, string | number | undefined>>, value: number];
 
 /** How numbers of several processes become one. */
 type Together = "sum" | "first" | "max";
@@ -40,11 +44,12 @@ export class MetricsRegistry {
   constructor(options: MetricsRegistryOptions) {
     this.#options = options;
     const { counts, durations, version } = options;
-    for (const each of counts) this.#counter(each);
+    for (const each of counts) {
+      this.#counter(`fanfare_${each.name}`, each.help, each.labelNames, () => rowsOf(each));
+    }
     for (const each of durations) this.#registry.registerMetric(histogram(each));
     collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: LAG_EVERY_MS });
-    const setVersion = (gauge: Gauge) => gauge.set({ version }, 1);
-    this.#gauge("info", "The server's version.", ["version"], setVersion, "first");
+    this.#gauge("fanfare_info", "The server's version.", ["version"], () => [[{ version }, 1]], "first");
     this.#perApp();
     this.#perNode();
     this.#perWebhookQueue();
@@ -70,99 +75,100 @@ export class MetricsRegistry {
   }
 
   #perApp(): void {
-    const gauges = {
-      connections: "Connections that are open.",
-      subscriptions: "Subscriptions of this node's connections.",
-    } as const;
-    for (const [name, help] of Object.entries(gauges)) {
-      const key = name as keyof typeof gauges;
-      this.#gauge(name, help, ["app"], (gauge, { apps }) => {
-        for (const app of apps) gauge.inc({ app: this.#options.labels.app(app.id) }, app[key]);
-      });
-    }
-    this.#gauge("channels", "Channels with subscribers on this node.", ["app", "kind"], (gauge, { apps }) => {
-      for (const { id, channels } of apps) {
-        for (const [kind, count] of Object.entries(channels))
-          gauge.inc({ app: this.#options.labels.app(id), kind }, count);
-      }
-    });
+    const { labels } = this.#options;
+    this.#gauge("fanfare_connections", "Connections that are open.", ["app"], ({ apps }) =>
+      apps.map(({ id, connections }) => [{ app: labels.app(id) }, connections]),
+    );
+    this.#gauge("fanfare_subscriptions", "Subscriptions of this node's connections.", ["app"], ({ apps }) =>
+      apps.map(({ id, subscriptions }) => [{ app: labels.app(id) }, subscriptions]),
+    );
+    const channels = "Channels with subscribers on this node.";
+    this.#gauge("fanfare_channels", channels, ["app", "kind"], ({ apps }) =>
+      apps.flatMap(({ id, channels }) =>
+        Object.entries(channels).map(([kind, count]): Row => [{ app: labels.app(id), kind }, count]),
+      ),
+    );
     this.#perTransport();
-    this.#total("frames_received_total", "Frames from clients.", "messagesIn");
-    this.#total("received_bytes_total", "Bytes in frames from clients.", "bytesIn");
-    this.#total("deliveries_total", "Frames to clients.", "messagesOut");
-    this.#total("sent_bytes_total", "Bytes in frames to clients.", "bytesOut");
+    this.#total("fanfare_frames_received_total", "Frames from clients.", "messagesIn");
+    this.#total("fanfare_received_bytes_total", "Bytes in frames from clients.", "bytesIn");
+    this.#total("fanfare_deliveries_total", "Frames to clients.", "messagesOut");
+    this.#total("fanfare_sent_bytes_total", "Bytes in frames to clients.", "bytesOut");
   }
 
   /** What was there once is 0 when it is gone: a graph of a series that ends does not fall. */
   #perTransport(): void {
-    const known = new Map<string, Record<"app" | "protocol" | "transport", string>>();
+    const { labels } = this.#options;
+    const known = new Map<string, Row>();
     const help = "Connections that are open, by protocol and transport.";
-    this.#gauge("transport_connections", help, ["app", "protocol", "transport"], (gauge, { apps }) => {
-      for (const labels of known.values()) gauge.set(labels, 0);
-      for (const { id, transports } of apps) {
-        for (const { protocol, transport, connections } of transports) {
-          const labels = { app: this.#options.labels.app(id), protocol, transport };
-          known.set(Object.values(labels).join("\0"), labels);
-          gauge.inc(labels, connections);
-        }
-      }
+    this.#gauge("fanfare_transport_connections", help, ["app", "protocol", "transport"], ({ apps }) => {
+      const open = apps.flatMap(({ id, transports }) =>
+        transports.map(({ protocol, transport, connections }): Row => {
+          return [{ app: labels.app(id), protocol, transport }, connections];
+        }),
+      );
+      for (const [its] of open) known.set(Object.values(its).join("\0"), [its, 0]);
+      return [...known.values(), ...open];
     });
   }
 
   #perNode(): void {
-    this.#gauge("engine_up", "Whether the engine can be reached.", [], (gauge, { engine }) =>
-      gauge.set(engine.reachable ? 1 : 0),
-    );
-    this.#gauge(
-      "engine_refusing",
-      "Whether the engine answers and refuses, and why.",
-      ["reason"],
-      (gauge, { engine }) => {
-        for (const reason of REFUSALS) gauge.set({ reason }, 0);
-        if (!engine.reachable && engine.refusal !== undefined) gauge.set({ reason: engine.refusal }, 1);
-      },
-    );
-    this.#gauge("draining", "Whether the node tells its clients to leave.", [], (gauge, { draining }) =>
-      gauge.set(draining ? 1 : 0),
-    );
-    this.#gauge("event_loop_lag_seconds", "How late the last timer ran.", [], (gauge, { lagMs }) =>
-      gauge.set(lagMs / 1000),
-    );
+    this.#gauge("fanfare_engine_up", "Whether the engine can be reached.", [], ({ engine }) => [
+      [{}, Number(engine.reachable)],
+    ]);
+    const refusing = "Whether the engine answers and refuses, and why.";
+    this.#gauge("fanfare_engine_refusing", refusing, ["reason"], ({ engine }) => {
+      const reason = engine.reachable ? undefined : engine.refusal;
+      return [
+        ...REFUSALS.map((one): Row => [{ reason: one }, 0]),
+        ...(reason === undefined ? [] : [[{ reason }, 1] as const]),
+      ];
+    });
+    this.#gauge("fanfare_draining", "Whether the node tells its clients to leave.", [], ({ draining }) => [
+      [{}, Number(draining)],
+    ]);
+    this.#gauge("fanfare_event_loop_lag_seconds", "How late the last timer ran.", [], ({ lagMs }) => [
+      [{}, lagMs / 1000],
+    ]);
   }
 
   /** Of one node of the cluster, which reads it: elsewhere there is no series. */
   #perOutbox(): void {
-    const set =
-      (value: (outbox: OutboxSnapshot) => number | undefined) =>
-      (gauge: Gauge, { outboxes }: Snapshot) => {
-        for (const outbox of outboxes) {
-          const number = value(outbox);
-          if (number !== undefined) gauge.set({ source: outbox.source }, number);
-        }
-      };
-    const up = set(({ isReading, isUp }) => (isReading && isUp !== undefined ? Number(isUp) : undefined));
-    this.#gauge("outbox_up", "Whether the outbox's database answers the node that reads it.", ["source"], up, "max");
-    const oldest = set(({ oldestS }) => oldestS);
+    const up = "Whether the outbox's database answers the node that reads it.";
     this.#gauge(
-      "outbox_oldest_seconds",
-      "How long the oldest row of the outbox had waited.",
+      "fanfare_outbox_up",
+      up,
       ["source"],
+      ({ outboxes }) =>
+        outboxes.flatMap(({ source, isReading, isUp }): Row[] =>
+          isReading && isUp !== undefined ? [[{ source }, Number(isUp)]] : [],
+        ),
+      "max",
+    );
+    const oldest = "How long the oldest row of the outbox had waited.";
+    this.#gauge(
+      "fanfare_outbox_oldest_seconds",
       oldest,
+      ["source"],
+      ({ outboxes }) =>
+        outboxes.flatMap(({ source, oldestS }): Row[] => (oldestS === undefined ? [] : [[{ source }, oldestS]])),
       "max",
     );
   }
 
+  /** 0 would say that nothing waits, when that is not known. */
   #perWebhookQueue(): void {
-    const pending = (gauge: Gauge, { webhooks }: Snapshot) => {
-      if (!webhooks) return;
-      gauge.set({ state: "waiting" }, webhooks.waiting);
-      gauge.set({ state: "failed" }, webhooks.failed);
-    };
     const together = this.#options.sharesWebhookQueue ? "max" : "sum";
-    this.#gauge("webhooks_pending", "Webhook events in the outbox.", ["state"], pending, together);
-    // 0 would say that nothing waits, when that is not known.
-    const oldest = (gauge: Gauge, { webhooks }: Snapshot) => (webhooks ? gauge.set(webhooks.oldestS) : gauge.remove());
-    this.#gauge("webhooks_oldest_seconds", "How long the oldest webhook event has waited.", [], oldest, "max");
+    const pending = ({ webhooks }: Snapshot): Row[] =>
+      webhooks
+        ? [
+            [{ state: "waiting" }, webhooks.waiting],
+            [{ state: "failed" }, webhooks.failed],
+          ]
+        : [];
+    this.#gauge("fanfare_webhooks_pending", "Webhook events in the outbox.", ["state"], pending, together);
+    const oldest = ({ webhooks }: Snapshot): Row[] => (webhooks ? [[{}, webhooks.oldestS]] : []);
+    const help = "How long the oldest webhook event has waited.";
+    this.#gauge("fanfare_webhooks_oldest_seconds", help, [], oldest, "max");
   }
 
   /** The numbers under the names and labels of soketi 1.6, so that dashboards and alerts made for it go on working. */
@@ -170,101 +176,62 @@ export class MetricsRegistry {
     const { soketi, labels } = this.#options;
     if (!soketi) return;
     collectDefaultMetrics({ register: this.#registry, prefix: SOKETI, eventLoopMonitoringPrecision: LAG_EVERY_MS });
-    const snapshot = () => this.#snapshot();
-    new Gauge({
-      name: `${SOKETI}connected`,
-      help: "Connections that are open.",
-      labelNames: SOKETI_LABELS,
-      registers: [this.#registry],
-      async collect() {
-        const { apps, port } = await snapshot();
-        this.reset();
-        for (const { id, connections } of apps) this.inc({ app_id: labels.app(id), port }, connections);
-      },
-    });
+    this.#gauge(`${SOKETI}connected`, "Connections that are open.", SOKETI_LABELS, ({ apps, port }) =>
+      apps.map(({ id, connections }) => [{ app_id: labels.app(id), port }, connections]),
+    );
     this.#soketiTotal("socket_received_bytes", "Bytes in frames from clients.", "bytesIn");
     this.#soketiTotal("socket_transmitted_bytes", "Bytes in frames to clients.", "bytesOut");
     this.#soketiTotal("ws_messages_received_total", "Frames from clients.", "messagesIn");
     this.#soketiTotal("ws_messages_sent_total", "Frames to clients.", "messagesOut");
-    this.#soketiCounter("new_connections_total", "Connections that were welcomed.", async () => byApp(soketi.opened));
-    this.#soketiCounter("new_disconnections_total", "Connections that ended.", async () => byApp(soketi.closed));
-    for (const calls of soketi.calls) this.#soketiCounter(calls.name, calls.help, async () => byApp(calls));
+    this.#soketiCounter("new_connections_total", "Connections that were welcomed.", () => rowsOf(soketi.opened));
+    this.#soketiCounter("new_disconnections_total", "Connections that ended.", () => rowsOf(soketi.closed));
+    for (const calls of soketi.calls) this.#soketiCounter(calls.name, calls.help, () => rowsOf(calls));
   }
 
   #soketiTotal(name: string, help: string, key: keyof AppTotals): void {
-    this.#soketiCounter(name, help, async () =>
-      Array.from(await this.#totals(), ([app, numbers]) => [app, numbers[key]] as const),
-    );
+    this.#soketiCounter(name, help, () => this.#totals(key));
   }
 
-  /** Of one app there may be several values, which are added up. */
-  #soketiCounter(
-    name: string,
-    help: string,
-    read: () => Promise<Iterable<readonly [app: string, value: number]>>,
-  ): void {
-    const snapshot = () => this.#snapshot();
-    new Counter({
-      name: `${SOKETI}${name}`,
-      help,
-      labelNames: SOKETI_LABELS,
-      registers: [this.#registry],
-      async collect() {
-        const { port } = await snapshot();
-        const all = await read();
-        this.reset();
-        for (const [app_id, value] of all) this.inc({ app_id, port }, value);
-      },
+  #soketiCounter(name: string, help: string, read: () => Awaitable<readonly Row[]>): void {
+    this.#counter(`${SOKETI}${name}`, help, SOKETI_LABELS, async () => {
+      const { port } = await this.#snapshot();
+      return (await read()).map(([{ app }, value]) => [{ app_id: app, port }, value]);
     });
   }
 
-  #counter(counts: Counts): void {
-    new Counter({
-      name: `fanfare_${counts.name}`,
-      help: counts.help,
-      labelNames: [...counts.labelNames],
-      registers: [this.#registry],
-      collect() {
-        this.reset();
-        for (const { labels, value } of counts.series) this.inc(labels, value);
-      },
-    });
+  #total(name: string, help: string, key: keyof AppTotals): void {
+    this.#counter(name, help, ["app"], () => this.#totals(key));
   }
 
   /** Counted elsewhere, where it costs an addition and no look-up of labels. */
-  #total(name: string, help: string, key: keyof AppTotals): void {
-    const totals = () => this.#totals();
+  #counter(name: string, help: string, labelNames: readonly string[], read: () => Awaitable<readonly Row[]>): void {
     new Counter({
-      name: `fanfare_${name}`,
-      help,
-      labelNames: ["app"],
-      registers: [this.#registry],
+      ...{ name, help, labelNames: [...labelNames], registers: [this.#registry] },
       async collect() {
-        const all = await totals();
+        const rows = await read();
         this.reset();
-        for (const [app, numbers] of all) this.inc({ app }, numbers[key]);
+        for (const row of rows) this.inc(...row);
       },
     });
   }
 
+  /** Where there is nothing to read, there is no series. */
   #gauge(
     name: string,
     help: string,
-    labelNames: string[],
-    set: (gauge: Gauge, snapshot: Snapshot) => void,
+    labelNames: readonly string[],
+    read: (snapshot: Snapshot) => readonly Row[],
     aggregator: Together = "sum",
   ): void {
     const snapshot = () => this.#snapshot();
     new Gauge({
-      name: `fanfare_${name}`,
-      help,
-      labelNames,
-      aggregator,
-      registers: [this.#registry],
+      ...{ name, help, labelNames: [...labelNames], aggregator, registers: [this.#registry] },
       async collect() {
-        const current = await snapshot();
+        const rows = read(await snapshot());
         this.reset();
-        set(this, current);
+        // A gauge without labels is 0 after that.
+        if (rows.length === 0 && labelNames.length === 0) this.remove();
+        for (const row of rows) this.inc(...row);
       },
     });
   }
@@ -274,13 +241,14 @@ export class MetricsRegistry {
     return this.#current;
   }
 
-  async #totals(): Promise<ReadonlyMap<string, AppTotals>> {
-    return this.#options.totals.of((await this.#snapshot()).apps);
+  async #totals(key: keyof AppTotals): Promise<readonly Row[]> {
+    const all = this.#options.totals.of((await this.#snapshot()).apps);
+    return Array.from(all, ([app, numbers]) => [{ app }, numbers[key]]);
   }
 }
 
-function byApp({ series }: Counts): readonly (readonly [app: string, value: number])[] {
-  return Array.from(series, ({ labels: { app = "" }, value }) => [app, value] as const);
+function rowsOf({ series }: Counts): readonly Row[] {
+  return Array.from(series, ({ labels, value }) => [labels, value]);
 }
 
 /** As prom-client has it of a histogram of its own, which cannot be set to what was counted elsewhere. */

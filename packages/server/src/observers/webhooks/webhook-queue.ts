@@ -4,7 +4,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { type Insertable, type Selectable, sql } from "kysely";
+import { type Insertable, type Selectable, sql, type Updateable } from "kysely";
 import type { Database } from "../../database/open.ts";
 import { DELETE_PAGE as OLD_PAGE } from "../../database/retention.ts";
 import type { OutboxTable } from "../../database/schema.ts";
@@ -182,25 +182,13 @@ export class WebhookQueue {
   }
 
   /** They were not: again at that time, in their place in the lane. */
-  async retry(messages: readonly StoredDelivery[], dueAtMs: number, why: string): Promise<void> {
-    await this.#db
-      .updateTable("fanfare_outbox")
-      .set(({ eb }) => ({ due_at: dueAtMs, claimed_until: 0, last_error: why, attempts: eb("attempts", "+", 1) }))
-      .where("id", "in", idsOf(messages))
-      // Another node's by now, where this one was frozen meanwhile.
-      .where("claimed_by", "=", this.#node)
-      .execute();
+  retry(messages: readonly StoredDelivery[], dueAtMs: number, why: string): Promise<void> {
+    return this.#notTaken(messages, { due_at: dueAtMs, last_error: why });
   }
 
   /** They never will be, unless somebody sends them again. */
-  async fail(messages: readonly StoredDelivery[], why: string, nowMs: number): Promise<void> {
-    const dead = { state: "failed", due_at: nowMs, claimed_until: 0, last_error: why };
-    await this.#db
-      .updateTable("fanfare_outbox")
-      .set(({ eb }) => ({ ...dead, attempts: eb("attempts", "+", 1) }))
-      .where("id", "in", idsOf(messages))
-      .where("claimed_by", "=", this.#node)
-      .execute();
+  fail(messages: readonly StoredDelivery[], why: string, nowMs: number): Promise<void> {
+    return this.#notTaken(messages, { state: "failed", due_at: nowMs, last_error: why });
   }
 
   /** Forgets messages that died before that time, and yields after each page how many of it there were. */
@@ -259,6 +247,16 @@ export class WebhookQueue {
   }
 
   // ---- private
+
+  async #notTaken(messages: readonly StoredDelivery[], now: Updateable<OutboxTable>): Promise<void> {
+    await this.#db
+      .updateTable("fanfare_outbox")
+      .set(({ eb }) => ({ ...now, claimed_until: 0, attempts: eb("attempts", "+", 1) }))
+      .where("id", "in", idsOf(messages))
+      // Another node's by now, where this one was frozen meanwhile.
+      .where("claimed_by", "=", this.#node)
+      .execute();
+  }
 
   /** Unless somebody sent them again meanwhile. */
   async #forgetThese(ids: readonly number[], beforeMs: number): Promise<number> {
