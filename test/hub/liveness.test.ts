@@ -20,8 +20,11 @@ test("a silent client is asked after the activity timeout, once, and closed afte
   expect(client.types).toEqual([]);
   sweepAfter(made, 1);
   expect(client.types).toEqual(["ping"]);
+  expect(client.socket.pings).toBe(0);
+  sweepAfter(made, 15_000);
+  expect(client.types).toEqual(["ping"]);
   expect(client.socket.pings).toBe(1);
-  sweepAfter(made, 30_000);
+  sweepAfter(made, 15_000);
   expect(client.types).toEqual(["ping"]);
   sweepAfter(made, 1);
   expect(client.types).toEqual(["ping", "closing"]);
@@ -38,6 +41,27 @@ test("who answers at once is asked again after the activity timeout, however lon
     expect(client.types).toEqual(Array(round).fill("ping"));
     client.send({ type: "pong" });
   }
+});
+
+test("who answers is sent one frame for each time of silence, and no WebSocket ping", async () => {
+  const made = await bench({ limits: { ...LIMITS, readerLagS: 30 } });
+  const client = made.open();
+  client.connection.wasSent = false;
+  for (let second = 1; second <= 1_210; second++) {
+    sweepAfter(made, 1_000);
+    if (client.types.at(-1) === "ping" && client.connection.pingedAtMs > 0) client.send({ type: "pong" });
+  }
+  expect(client.types).toEqual(Array(10).fill("ping"));
+  expect(client.socket.pings).toBe(0);
+  expect(client.socket.probe).toBeUndefined();
+});
+
+test("where there may be no look between the ping and the end of the wait, the WebSocket ping goes out at once", async () => {
+  const made = await bench({ limits: { ...LIMITS, pongTimeoutS: 1 } });
+  const client = made.open();
+  sweepAfter(made, 120_001);
+  expect(client.types).toEqual(["ping"]);
+  expect(client.socket.pings).toBe(1);
 });
 
 test("time for which the server itself stood still is nobody's silence, and before the next look nobody is judged", async () => {

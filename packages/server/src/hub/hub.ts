@@ -247,7 +247,10 @@ export class Hub {
   push(connection: Connection, push: Push): void {
     if (connection.closed || connection.awaitsAuthentication) return;
     const frame = connection.protocol.encode(push);
-    if (frame !== undefined) this.#hand(connection, frame);
+    if (frame === undefined) return;
+    this.#hand(connection, frame);
+    // Nobody falls behind by these, and a ping that is followed by another to see who does would cost a quiet connection two.
+    if (push.type !== "ping" && push.type !== "pong") connection.wasSent = true;
   }
 
   /** To every connection of the app on this node. */
@@ -256,7 +259,9 @@ export class Hub {
     for (const connection of this.#tenants.connections(app)) {
       if (!frames.has(connection.protocol)) frames.set(connection.protocol, connection.protocol.encode(push));
       const frame = frames.get(connection.protocol);
-      if (frame !== undefined && !connection.awaitsAuthentication) this.#hand(connection, frame);
+      if (frame === undefined || connection.awaitsAuthentication) continue;
+      this.#hand(connection, frame);
+      connection.wasSent = true;
     }
   }
 
@@ -388,7 +393,6 @@ export class Hub {
     const { socket } = connection;
     if (socket) this.#context.fanout?.flushFor?.(socket);
     socket?.send(frame);
-    connection.wasSent = true;
     this.traffic?.sent(connection.app, 1, frame.length);
     if (this.taps.size > 0) this.taps.get(connection)?.sent(frame);
     if (this.frameObserver && !isReserved(connection.app)) this.frameObserver.sent(connection, frame);

@@ -15,6 +15,9 @@ const SILENCE_MS = 24 * 3_600_000;
 /** Time for a client that says by its first frame who it is. */
 const FIRST_FRAME_MS = 10_000;
 
+/** Below it there may be no look between a ping and the end of the wait for its answer. */
+const SHORT_PONG_S = 2;
+
 /** A look that comes so much too late finds sockets unread, and nothing can be said of them before the next. */
 const STILL_MS = 500;
 
@@ -60,11 +63,8 @@ export function checkLiveness(
   if (connection.grants) endGrants(hub, connection, nowMs);
   const verdict = checkExpiry(hub, connection, nowMs) ?? judge(connection, nowMs, hub.limits);
   if (verdict instanceof Disconnect) return hub.disconnect(connection, verdict);
-  if (verdict === "ping") {
-    connection.pingedAtMs = nowMs;
-    if (connection.answersPings) hub.push(connection, { type: "ping" });
-    connection.socket?.ping();
-  }
+  if (verdict === "ping") ping(hub, connection, nowMs);
+  else if (isHalfAwaited(connection, nowMs, hub.limits)) connection.socket?.ping();
   if (connection.frameQueue?.hasPending) compensatePause(connection, lookedAtMs, nowMs);
   switch (judgeReader(connection, nowMs, hub.limits.readerLagS, tenants)) {
     case "probe":
@@ -76,11 +76,33 @@ export function checkLiveness(
       hub.close(connection, ABNORMAL);
       return connection.socket?.terminate();
   }
-  connection.checkAtMs = nextCheckMs(connection, hub.limits);
+  connection.checkAtMs = nextCheckMs(connection, nowMs, hub.limits);
+}
+
+/** One frame: a second would cost a quiet connection as much again. WebSocket's own ping where the protocol has none. */
+function ping(hub: Host, connection: Connection, nowMs: number): void {
+  connection.pingedAtMs = nowMs;
+  const byFrame = hasPingFrame(connection);
+  if (byFrame) hub.push(connection, { type: "ping" });
+  if (!byFrame || hub.limits.pongTimeoutS < SHORT_PONG_S) connection.socket?.ping();
+}
+
+function hasPingFrame({ answersPings, protocol }: Connection): boolean {
+  return answersPings && protocol.encode({ type: "ping" }) !== undefined;
+}
+
+/** Whether half of the time for an answer is over: a client that knows no pings of its protocol may yet answer WebSocket's. */
+function isHalfAwaited(connection: Connection, nowMs: number, { pongTimeoutS }: Timeouts): boolean {
+  const { pingedAtMs } = connection;
+  return pingedAtMs > 0 && nowMs - pingedAtMs >= pongTimeoutS * 500 && hasPingFrame(connection);
 }
 
 /** When time alone may make something due. What comes in only puts that off, but for the answer to a ping; other settings make everything due at once. */
-function nextCheckMs(connection: Connection, { activityTimeoutS, pongTimeoutS, readerLagS }: Host["limits"]): number {
+function nextCheckMs(
+  connection: Connection,
+  nowMs: number,
+  { activityTimeoutS, pongTimeoutS, readerLagS }: Host["limits"],
+): number {
   const { app, isAuthenticated, awaitsAuthentication, answersPings, pingedAtMs, lastSeenMs, probe } = connection;
   const grantsEnd = connection.grants ? grantsEndAtMs(connection) : Number.POSITIVE_INFINITY;
   const probeAtMs = Math.min(connection.probedAtMs + probePauseMs(readerLagS), grantsEnd);
@@ -88,8 +110,9 @@ function nextCheckMs(connection: Connection, { activityTimeoutS, pongTimeoutS, r
   if (probe !== undefined || awaitsAuthentication || (app.requireAuthentication && !isAuthenticated)) return 0;
   if (connection.isOneWay) return probeAtMs;
   const isAwaited = answersPings && pingedAtMs > 0;
+  // Once after half of the time for an answer, and at its end.
   const silentAtMs = isAwaited
-    ? pingedAtMs + pongTimeoutS * 1000
+    ? pingedAtMs + pongTimeoutS * (nowMs < pingedAtMs + pongTimeoutS * 500 ? 500 : 1000)
     : Math.max(lastSeenMs, pingedAtMs) + activityTimeoutS * 1000;
   const dayAtMs = answersPings ? Number.POSITIVE_INFINITY : lastSeenMs + SILENCE_MS;
   return Math.min(silentAtMs, dayAtMs, probeAtMs);
@@ -183,7 +206,7 @@ export function compensatePause(one: Pick<Reader, "probedAtMs">, sinceMs: number
  * an hour's worth for a reader of 1 KB/s.
  */
 export interface Reader {
-  /** Something was sent to it alone since it was last looked at. */
+  /** Something other than a ping or its answer was sent to it alone since it was last looked at. */
   wasSent: boolean;
   /** What the pong has to repeat; undefined while none is awaited. */
   probe: string | undefined;
