@@ -23,6 +23,10 @@ export interface Work {
   trigger(server: Server<Data>, request: Request): Promise<Response>;
 }
 
+/** Bun asks by itself 8 s before this: after as much silence as Fanfare waits for. */
+const PINGING = { sendPings: true, idleTimeout: 30 + 8 };
+const SILENT = { sendPings: false, idleTimeout: 0 };
+
 /** As an app's author would write it. */
 const naive: Work = {
   publish: (server) => server.publish(CHANNEL, frameOf(spelling, { text })),
@@ -50,20 +54,20 @@ const spelling = "pusher";
 const { text } = dataFor(spelling);
 
 const [, , option, given] = process.argv;
-if (option === "--port") serve(Number(given), naive);
+if (option === "--port") serve(Number(given), naive, SILENT);
 else {
   const work = option === "optimal" ? optimal : naive;
   let server: Server<Data>;
   contend({
     start: () => {
-      server = serve(0, work);
+      server = serve(0, work, option === "pinging" ? PINGING : SILENT);
       return server.port ?? 0;
     },
     publish: () => work.publish(server),
   });
 }
 
-function serve(port: number, work: Work): Server<Data> {
+function serve(port: number, work: Work, pings: typeof PINGING): Server<Data> {
   return Bun.serve<Data>({
     hostname: "127.0.0.1",
     port,
@@ -74,8 +78,7 @@ function serve(port: number, work: Work): Server<Data> {
     },
     websocket: {
       perMessageDeflate: false,
-      idleTimeout: 0,
-      sendPings: false,
+      ...pings,
       backpressureLimit: OUTBOUND_BYTES,
       closeOnBackpressureLimit: true,
       open: (ws) => void ws.subscribe(ws.data.topic),

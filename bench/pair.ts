@@ -8,11 +8,12 @@ import { CHANNEL } from "./message.ts";
 import type { Opening } from "./readers.ts";
 import { Remote, type RemoteOptions } from "./remote.ts";
 
-export type Kind = "bare" | "optimal" | "pusher" | "native";
+export type Kind = "bare" | "optimal" | "pinging" | "pusher" | "native";
 
 export const NAMES: Readonly<Record<Kind, string>> = {
   bare: "bare Bun",
   optimal: "bare Bun, optimal",
+  pinging: "bare Bun, pinging",
   pusher: "Fanfare, Pusher",
   native: "Fanfare, native",
 };
@@ -36,7 +37,7 @@ export class Pair {
   /** `config` is what is set differently in Fanfare, `more` how its process runs. */
   static async start(kind: Kind, config: object = {}, more: Omit<RemoteOptions, "args"> = {}): Promise<Pair> {
     const server =
-      kind === "bare" || kind === "optimal"
+      kind !== "pusher" && kind !== "native"
         ? new Remote<Contender>("./baseline.ts", { ...more, args: [kind] })
         : new Remote<Contender>("./program.ts", { ...more, args: [kind, JSON.stringify(config)] });
     return new Pair(kind, await server.call("start"), server, new Remote<Load>("./load.ts"));
@@ -79,6 +80,7 @@ export function doorOf(door: Door, channel: string): Pick<Opening, "path" | "hel
   switch (door) {
     case "bare":
     case "optimal":
+    case "pinging":
       return { path: `/?topic=${channel}`, setupFrames: 0 };
     case "pusher":
     case "recover": {

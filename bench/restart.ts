@@ -70,8 +70,10 @@ await measure();
 
 async function measure(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "fanfare-restart-"));
-  const store = await startStore("redis");
   const [front, ...ports] = [freePort(), freePort(), freePort()] as const;
+  // First, since nothing has to be ended yet where there is no HAProxy.
+  const proxy = startProxy(folder, front, ports);
+  const store = await startStore("redis");
   const cluster = { engine: "redis", redis: { port: store.port } };
   const settings = { ...cluster, apps: [{ ...APP, anonymous: true }], drainDelayS: 1, drainTimeoutS: 10 };
   const channels = [{ match: "kept-*", history: { size: 2_000, ttlS: 120 } }];
@@ -79,7 +81,6 @@ async function measure(): Promise<void> {
   const file = join(folder, "fanfare.config.json");
   writeFileSync(file, JSON.stringify({ ...settings, log: { level: "error" }, defaults: { channels, limits } }));
   const nodes = ports.map((port) => startNode(folder, file, port));
-  const proxy = startProxy(folder, front, ports);
   try {
     await Promise.all([...ports, front].map(isUp));
     await run(`http://127.0.0.1:${front}`, nodes, (n) => startNode(folder, file, ports[n] ?? 0), ports);

@@ -2,12 +2,12 @@
 
 import { OUTBOUND_BYTES } from "../credentials.ts";
 import type { HttpTransport } from "../http-readers.ts";
-import { type Door, Pair } from "../pair.ts";
+import { Pair } from "../pair.ts";
 import { alternate, type Effort, fixed, median, ratio, type Table, times, whole } from "../table.ts";
 
 interface Kind {
   readonly name: string;
-  readonly by: HttpTransport | Door;
+  readonly by: HttpTransport | "pusher" | "native";
   /** The WebSocket of the same protocol. */
   readonly base: number;
 }
@@ -105,7 +105,7 @@ async function bytesEach(kind: Kind, count: number): Promise<number> {
 }
 
 async function open(pair: Pair, { by }: Kind, count: number): Promise<void> {
-  if (by === "bare" || by === "optimal" || by === "pusher" || by === "native" || by === "recover") {
+  if (by === "pusher" || by === "native") {
     return pair.open(count, by);
   }
   await pair.openHttp(by, count);

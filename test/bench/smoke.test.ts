@@ -38,7 +38,7 @@ describe("the bench", () => {
     recovery: ["Recovery", 8],
     history: ["History", 2],
     start: ["Start", 4],
-    rest: ["At rest", 6],
+    rest: ["At rest", 7],
   } as const;
   const { fanout, recovery } = ALL;
   const PICKED = scaled<Partial<typeof ALL>>(ALL, { fanout, recovery });
