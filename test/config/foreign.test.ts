@@ -4,7 +4,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ConfigError, type Loaded, loadConfig, parseConfig } from "../../packages/server/src/config/load.ts";
-import { redisSettings } from "../../packages/server/src/server/cluster/redis-settings.ts";
+import { redisSettings } from "../../packages/server/src/server/cluster/create-engine.ts";
 import { run } from "../cli/run.ts";
 import { eventually } from "../support/eventually.ts";
 import { startProcess } from "../support/process.ts";

@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadConfig, parseConfig } from "../../packages/server/src/config/load.ts";
-import { redisSettings } from "../../packages/server/src/server/cluster/redis-settings.ts";
+import { redisSettings } from "../../packages/server/src/server/cluster/create-engine.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const of = (redis: object, more: object = {}) => redisSettings(parseConfig({ engine: "redis", redis, ...more }));

@@ -7,7 +7,7 @@ import { type ConfigInput, parseConfig, type SettingsInput } from "./config/load
 import type { User } from "./domain/message.ts";
 import type { Awaitable, Engine, EngineFactory } from "./domain/ports.ts";
 import { parseDeclaration } from "./server/embed/declared-events.ts";
-import type { FetchContext } from "./server/http/fetch-handler.ts";
+import type { FetchContext } from "./server/http/router.ts";
 import { type Implementations, isProvider } from "./server/implementations.ts";
 import type { LaunchOptions } from "./server/lifecycle/status.ts";
 import { Server } from "./server/server.ts";
@@ -171,7 +171,7 @@ export type {
   Raw,
   Welcome,
 } from "./server/endpoints/endpoint.ts";
-export type { FetchContext, FetchHandler } from "./server/http/fetch-handler.ts";
+export type { FetchContext, FetchHandler } from "./server/http/router.ts";
 export type { AppChanges, Reloaded } from "./server/lifecycle/reload.ts";
 export type { AppStats, ChannelCount, LaunchOptions, Stats, Status } from "./server/lifecycle/status.ts";
 export type { Server } from "./server/server.ts";

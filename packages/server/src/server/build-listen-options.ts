@@ -44,7 +44,6 @@ export function buildListenOptions(deps: Dependencies, parts: ListenParts): List
     ...{ ipConnectionLimiter, slowConsumers },
     sharesPort: deps.sharesPort === true,
     dashboard: dashboardEntry,
-    newId: admission.newId,
     recheck: (connection) => disconnectReason(connection, apps, barrier),
     isDraining: () => drainState.areDoorsClosed,
     drainPhase: () => drainState.requestArrived(),

@@ -147,16 +147,11 @@ export function buildHub(deps: Dependencies, { apps, engine, ...parts }: HubPart
 }
 
 export function hubLimits({ config, maxConnections: connections }: Dependencies): HubLimits {
-  const { waitingCommands, waitingBytes, frameBytes, outboundBufferBytes, readerLagS } = config.limits;
-  const { activityTimeoutS, pongTimeoutS, publishWaitS, accessDoubtS } = config;
+  const { activityTimeoutS, pongTimeoutS, publishWaitS, accessDoubtS, limits } = config;
   return {
+    ...limits,
     connections,
-    ...(connections < config.limits.connections && { connectionsLimitName: "the system's limit of open files" }),
-    waitingCommands,
-    waitingBytes,
-    frameBytes,
-    outboundBufferBytes,
-    readerLagS,
+    ...(connections < limits.connections && { connectionsLimitName: "the system's limit of open files" }),
     activityTimeoutS,
     pongTimeoutS,
     publishWaitS,

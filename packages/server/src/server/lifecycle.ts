@@ -27,6 +27,7 @@ import { Storage } from "./storage/storage.ts";
 import type { StorageHost } from "./storage/storage-options.ts";
 import { openFileLimit } from "./system/machine.ts";
 import { machineClock as clock } from "./system/machine-clock.ts";
+import { InTurn } from "./system/promises.ts";
 import { toListenError } from "./websocket/listen-error.ts";
 import { Primary } from "./workers/primary.ts";
 import { workerOf } from "./workers/worker.ts";
@@ -67,8 +68,7 @@ export class Lifecycle implements ExtensionsHost, StorageHost {
   #control: ControlSocket | undefined;
   #ignoreSignals = () => {};
   #rotating: ReturnType<typeof setInterval> | undefined;
-  /** The step that is under way. */
-  #turn: Promise<void> = Promise.resolve();
+  readonly #steps = new InTurn();
 
   constructor(config: Config, launch: LaunchOptions, server: PublicServer, given: Implementations) {
     this.#config = config;
@@ -106,11 +106,6 @@ export class Lifecycle implements ExtensionsHost, StorageHost {
   /** Of those that the program's provider looks up, the ones that it was asked about. */
   get apps(): readonly App[] {
     return (this.given.apps && this.#process?.apps.known) ?? this.#apps;
-  }
-
-  /** Throws where the server does not run. */
-  async appChanged(id: string): Promise<void> {
-    await this.process.appChanged(id);
   }
 
   /** Where the generated demo app is stored, where there is one. */
@@ -203,7 +198,7 @@ export class Lifecycle implements ExtensionsHost, StorageHost {
   // ---- steps, one after the other
 
   start(): Promise<void> {
-    return this.#inTurn(() => (this.#worker ? this.#worker.start(() => this.#start()) : this.#start()));
+    return this.#steps.run(() => (this.#worker ? this.#worker.start(() => this.#start()) : this.#start()));
   }
 
   async #start(): Promise<void> {
@@ -254,7 +249,7 @@ export class Lifecycle implements ExtensionsHost, StorageHost {
   }
 
   stop(): Promise<void> {
-    return this.#inTurn(() => this.#stop());
+    return this.#steps.run(() => this.#stop());
   }
 
   async #stop(): Promise<void> {
@@ -279,7 +274,7 @@ export class Lifecycle implements ExtensionsHost, StorageHost {
 
   /** Without settings, with those of the launch's source, or those there are. */
   reload(settings?: ConfigInput): Promise<Reloaded> {
-    return this.#inTurn(async () =>
+    return this.#steps.run(async () =>
       this.#reload(parseConfig(settings ?? (await this.launch.source?.()) ?? this.#config)),
     );
   }
@@ -323,12 +318,6 @@ export class Lifecycle implements ExtensionsHost, StorageHost {
 
   async replaceWorkers(): Promise<void> {
     await this.#process?.replaceWorkers?.();
-  }
-
-  #inTurn<T>(step: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(step);
-    this.#turn = Promise.allSettled([turn]).then(() => {});
-    return turn;
   }
 
   // ---- what the parts are built from

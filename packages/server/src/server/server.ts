@@ -33,7 +33,7 @@ import type {
 import type { UserHandle } from "./embed/user-handle.ts";
 import { type Controller, type ControllerClass, definitionOf } from "./endpoints/controller.ts";
 import type { Endpoint, EndpointDefinition, EndpointOptions } from "./endpoints/endpoint.ts";
-import type { FetchHandler } from "./http/fetch-handler.ts";
+import type { FetchHandler } from "./http/router.ts";
 import type { Implementations } from "./implementations.ts";
 import type { Reloaded } from "./lifecycle/reload.ts";
 import { type LaunchOptions, type Stats, type Status, serverStats, serverStatus } from "./lifecycle/status.ts";
@@ -86,8 +86,8 @@ export class Server<D extends Declaration = AnyDeclaration, U extends User = Use
    * other servers of a cluster are told by their own programs, or ask again after `cacheS`. Rejects with what the provider
    * throws, and throws where the server does not run.
    */
-  appChanged(id: string): Promise<void> {
-    return this.#lifecycle.appChanged(id);
+  async appChanged(id: string): Promise<void> {
+    await this.#lifecycle.process.appChanged(id);
   }
 
   /** Swaps the workers one by one, each when the new one listens. Does nothing with a single process, and in a worker. */

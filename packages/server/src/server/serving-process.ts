@@ -14,7 +14,6 @@ import { hookSettings } from "./hook-settings.ts";
 import type { ReadyState } from "./http/ready-route.ts";
 import { disconnectRejected } from "./lifecycle/reload.ts";
 import type { Dependencies, Parts } from "./parts.ts";
-import type { MemoryMonitor } from "./system/memory-monitor.ts";
 import { CertificateWatcher } from "./tls/certificate-watcher.ts";
 import { readCertificates } from "./tls/read-certificates.ts";
 import { removeStaleSocket } from "./websocket/listen.ts";
@@ -30,7 +29,6 @@ export interface ServerProcess {
   readonly hub: Hub;
   readonly address: ListenAddress;
   readonly apps: AppDirectory;
-  readonly memory: MemoryMonitor;
   readonly startedAtMs: number;
   /** How late timers run, in milliseconds. */
   readonly lagMs: number;
@@ -56,6 +54,10 @@ export interface ServerProcess {
 }
 
 export class ServingProcess implements ServerProcess {
+  readonly hub: Hub;
+  readonly address: ListenAddress;
+  readonly apps: AppDirectory;
+  readonly startedAtMs: number;
   readonly #parts: Parts;
   readonly #certificates: CertificateWatcher | undefined;
   #outboxes: Outboxes | undefined;
@@ -87,6 +89,10 @@ export class ServingProcess implements ServerProcess {
 
   private constructor(deps: Dependencies, parts: Parts, certificates: CertificateWatcher | undefined) {
     const { lag, hub, ipConnectionLimiter, slowConsumers, sessions, dashboard, clusterWatch } = parts;
+    this.hub = hub;
+    this.address = parts.listeners;
+    this.apps = parts.apps;
+    this.startedAtMs = parts.startedAtMs;
     this.#parts = parts;
     this.#certificates = certificates;
     const healthLog = new EngineHealthLog(deps.log);
@@ -103,22 +109,6 @@ export class ServingProcess implements ServerProcess {
       dashboard.tick();
       clusterWatch.tick();
     }, SWEEP_MS);
-  }
-
-  get hub(): Hub {
-    return this.#parts.hub;
-  }
-
-  get address(): ListenAddress {
-    return this.#parts.listeners;
-  }
-
-  get memory(): MemoryMonitor {
-    return this.#parts.memory;
-  }
-
-  get startedAtMs(): number {
-    return this.#parts.startedAtMs;
   }
 
   get lagMs(): number {
@@ -167,12 +157,8 @@ export class ServingProcess implements ServerProcess {
     return disconnectRejected(hub, connections, options.recheck);
   }
 
-  get apps(): AppDirectory {
-    return this.#parts.apps;
-  }
-
   appChanged(id: string): Promise<void> {
-    return this.#parts.apps.changed(id);
+    return this.apps.changed(id);
   }
 
   drain(isOn: boolean): void {

@@ -3,7 +3,7 @@
 import type { ClusterShares, NodeState } from "../../domain/ports.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { fieldsOf, numberOf, textOf } from "../../hub/steer-act.ts";
-import { isInService, placeOf, takesClients } from "./node-states.ts";
+import { isInService, limitOf, placeOf, takesClients } from "./node-states.ts";
 
 /** What one node says. */
 export interface NodeShare {
@@ -77,14 +77,13 @@ export function placesOf(states: readonly NodeState[], answers: readonly NodeSha
 }
 
 function together(known: Shared | undefined, node: NodeShare, state: NodeState): Shared {
-  const limit = state.connectionsLimit ?? (state.portGroup === undefined ? Number.POSITIVE_INFINITY : 0);
   return {
     nodes: [...(known?.nodes ?? []), node],
     connections: (known?.connections ?? 0) + node.connections,
     movable: (known?.movable ?? 0) + node.movable,
     onTheWay: (known?.onTheWay ?? 0) + node.onTheWay,
     takes: (known?.takes ?? false) || takesClients(state),
-    limit: (known?.limit ?? 0) + limit,
+    limit: (known?.limit ?? 0) + limitOf(state),
   };
 }
 

@@ -52,3 +52,8 @@ export function placeOf({ id, portGroup }: Pick<NodeState, "id" | "portGroup">):
 export function nodeName(pid = process.pid): string {
   return `${hostname()}:${pid}`;
 }
+
+/** Most connections it may have. A process of several that has no clients of its own names no limit; a node that names none has none. */
+export function limitOf({ connectionsLimit, portGroup }: NodeState): number {
+  return connectionsLimit ?? (portGroup === undefined ? Number.POSITIVE_INFINITY : 0);
+}

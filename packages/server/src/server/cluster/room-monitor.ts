@@ -2,7 +2,7 @@
 
 import type { Logger } from "pino";
 import type { NodeState } from "../../domain/ports.ts";
-import { placeOf, takesClients } from "./node-states.ts";
+import { limitOf, placeOf, takesClients } from "./node-states.ts";
 
 /** Shares of the limit. Full again only above the first, no longer full only well below it: otherwise readiness would flicker. */
 const FULL = 0.95;
@@ -90,13 +90,9 @@ function isAbove(share: number, { connections, limit }: Load): boolean {
   return connections >= limit * share;
 }
 
-/** A process of several that has no clients of its own names no limit; a node that names none has none. */
 function loadOf(states: readonly NodeState[]): Load {
   return states.reduce(
-    (sum, { connections, connectionsLimit, portGroup }) => ({
-      connections: sum.connections + connections,
-      limit: sum.limit + (connectionsLimit ?? (portGroup === undefined ? Number.POSITIVE_INFINITY : 0)),
-    }),
+    (sum, state) => ({ connections: sum.connections + state.connections, limit: sum.limit + limitOf(state) }),
     NOTHING,
   );
 }

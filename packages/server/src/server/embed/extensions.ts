@@ -19,7 +19,7 @@ import { loadControllers } from "../endpoints/controller.ts";
 import type { EndpointLimits } from "../endpoints/endpoint-connection.ts";
 import { EndpointRegistry } from "../endpoints/endpoint-registry.ts";
 import type { EndpointHost } from "../endpoints/registered-endpoint.ts";
-import type { FetchHandler } from "../http/fetch-handler.ts";
+import type { FetchHandler } from "../http/router.ts";
 import { scheduleTurn } from "../system/machine-clock.ts";
 import { DeclaredEvents, EventHandlers, loadDeclaration } from "./declared-events.ts";
 import { type HookHost, Hooks } from "./hooks.ts";

@@ -5,8 +5,7 @@ import { type BodyTooLargeError, checkDeclaredLength, limitedStream } from "../.
 import { errorResponseFor, HttpError, isKnownError } from "../../http/error-response.ts";
 import type { EndpointRegistry } from "../endpoints/endpoint-registry.ts";
 import type { ResolveCaller } from "../http/caller.ts";
-import type { FetchHandler } from "../http/fetch-handler.ts";
-import type { HttpListener, RequestHandler, Route } from "../http/router.ts";
+import type { FetchHandler, HttpListener, RequestHandler, Route } from "../http/router.ts";
 import type { MiddlewareStack } from "./middleware.ts";
 
 export interface ProgramRouteOptions {

@@ -3,7 +3,7 @@
 import { ConfigError, errorReason } from "../../config/config-error.ts";
 import type { ControllerSettings } from "../../config/schema/code-files.ts";
 import type { Awaitable } from "../../domain/ports.ts";
-import type { FetchContext } from "../http/fetch-handler.ts";
+import type { FetchContext } from "../http/router.ts";
 import { loadExport } from "../load-export.ts";
 import type {
   EndpointDefinition,

@@ -24,9 +24,8 @@ export interface EndpointContext extends TurnHost {
   failed(error: unknown, during: string): void;
   opened(connection: EndpointConnection): void;
   closed(connection: EndpointConnection): void;
-  /** A handler is at work, and is done: the server waits for it when it stops. */
-  handlerStarted(): void;
-  handlerEnded(): void;
+  /** Those that are not done, of sockets that may be gone: the server waits for them when it stops. */
+  handlersUnderWay: number;
 }
 
 export type EndpointLimits = Required<Omit<EndpointOptions, "protocols" | "origins">>;
@@ -245,14 +244,12 @@ export class EndpointConnection implements EndpointSocket, TurnTaker {
     try {
       const work = nativePromise(handler());
       if (!(work instanceof Promise)) return undefined;
-      this.#endpoint.handlerStarted();
-      return work.then(
-        () => this.#endpoint.handlerEnded(),
-        (error) => {
-          this.#failed(error, name);
-          this.#endpoint.handlerEnded();
-        },
-      );
+      this.#endpoint.handlersUnderWay++;
+      return work
+        .then(undefined, (error) => this.#failed(error, name))
+        .then(() => {
+          this.#endpoint.handlersUnderWay--;
+        });
     } catch (error) {
       this.#failed(error, name);
       return undefined;

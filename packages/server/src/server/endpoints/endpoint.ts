@@ -1,7 +1,7 @@
 /** A WebSocket endpoint of the program's own: raw frames at a path, in no app, no channel and no protocol of ours. */
 
 import type { Awaitable } from "../../domain/ports.ts";
-import type { FetchContext } from "../http/fetch-handler.ts";
+import type { FetchContext } from "../http/router.ts";
 
 /** One message: text as a string, binary as bytes. */
 export type Raw = string | Uint8Array;

@@ -36,6 +36,8 @@ export interface AcceptedHandshake {
 export class RegisteredEndpoint implements Endpoint, EndpointContext {
   readonly path: string;
   readonly handlers: EndpointDefinition;
+  readonly clock: Clock;
+  readonly turnQueue: TurnQueue;
   readonly topics = new Topics<EndpointConnection, Raw>();
   readonly #host: EndpointHost;
   #limits: EndpointLimits;
@@ -44,14 +46,15 @@ export class RegisteredEndpoint implements Endpoint, EndpointContext {
   readonly #protocols: readonly string[] | undefined;
   readonly #mayConnect: OriginTest | undefined;
   readonly #connections = new Map<string, EndpointConnection>();
-  /** Handlers that are not done, of sockets that may be gone. */
-  #handlersUnderWay = 0;
+  handlersUnderWay = 0;
 
   constructor(path: string, definition: EndpointDefinition, host: EndpointHost) {
     const { origins = [], protocols } = definition;
     this.path = path;
     this.handlers = definition;
     this.#host = host;
+    this.clock = host.clock;
+    this.turnQueue = host.turnQueue;
     this.#serverLimits = host.limits;
     this.#limits = limitsOf(path, definition, this.#serverLimits);
     checkLimits(path, this.#limits, this.#serverLimits);
@@ -169,14 +172,6 @@ export class RegisteredEndpoint implements Endpoint, EndpointContext {
     return this.#host.compresses;
   }
 
-  get clock(): Clock {
-    return this.#host.clock;
-  }
-
-  get turnQueue(): TurnQueue {
-    return this.#host.turnQueue;
-  }
-
   handle(connection: EndpointConnection, message: Raw): unknown {
     const { messageMiddleware } = this.#host;
     if (!messageMiddleware) return this.handlers.message?.(connection, message);
@@ -196,16 +191,8 @@ export class RegisteredEndpoint implements Endpoint, EndpointContext {
     this.topics.unsubscribeAll(connection);
   }
 
-  handlerStarted(): void {
-    this.#handlersUnderWay++;
-  }
-
-  handlerEnded(): void {
-    this.#handlersUnderWay--;
-  }
-
   get isBusy(): boolean {
-    return this.#handlersUnderWay > 0;
+    return this.handlersUnderWay > 0;
   }
 
   get connections(): Iterable<EndpointConnection> {

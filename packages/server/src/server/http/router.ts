@@ -1,5 +1,6 @@
 /** Ordinary HTTP on the server's port: the server's own endpoints, the API, the program's routes, and 404 for the rest. */
 
+import type { Awaitable } from "../../domain/ports.ts";
 import { errorResponse, methodNotAllowed } from "../../http/error-response.ts";
 
 /** What a route may ask of the listener that the request came through. Bun's server has this form. */
@@ -88,3 +89,15 @@ function notFound({ method }: Request, { pathname }: URL): Response {
   const message = `There is nothing at ${pathname}. WebSocket clients connect to /app/KEY or to /.`;
   return errorResponse(404, "not_found", message);
 }
+
+/** What a handler gets beside the request. Hono has it in `c.env`. */
+export interface FetchContext<S = unknown> {
+  readonly server: S;
+  /** The client's, as the server trusts it. */
+  readonly address: string;
+  /** Aborted when the server begins to stop: the moment to end an answer that would go on for ever. */
+  readonly draining: AbortSignal;
+}
+
+/** Answers what none of the server's own routes does. What it throws is logged and answered 500. */
+export type FetchHandler<S = unknown> = (request: Request, context: FetchContext<S>) => Awaitable<Response>;

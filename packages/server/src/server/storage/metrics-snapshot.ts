@@ -1,6 +1,7 @@
 /** The numbers of a moment, for `/metrics`: of the hub, of the counters, and of the queue where it answers soon. */
 
 import type { Clock } from "../../domain/ports.ts";
+import type { Hub } from "../../hub/hub.ts";
 import type { Snapshot } from "../../observers/metrics/snapshot.ts";
 import type { Counters } from "../../observers/statistics/counters.ts";
 import type { WebhookQueue } from "../../observers/webhooks/webhook-queue.ts";
@@ -12,47 +13,41 @@ const BACKLOG_MS = 1_000;
 
 type Backlog = Awaited<ReturnType<WebhookQueue["backlog"]>>;
 
-export class MetricsSnapshots {
-  readonly #host: StorageHost;
-  readonly #clock: Clock;
-  readonly #counters: Counters;
-  readonly #queue: () => WebhookQueue | undefined;
+/** Takes one when it is called. */
+export function metricsSnapshots(
+  host: StorageHost,
+  clock: Clock,
+  counters: Counters,
+  queue: () => WebhookQueue | undefined,
+): () => Promise<Snapshot> {
   /** The query that is under way: a database that hangs is not asked again by each scrape. */
-  #counting: Promise<Backlog | undefined> | undefined;
-
-  constructor(host: StorageHost, clock: Clock, counters: Counters, queue: () => WebhookQueue | undefined) {
-    this.#host = host;
-    this.#clock = clock;
-    this.#counters = counters;
-    this.#queue = queue;
-  }
-
-  async take(): Promise<Snapshot> {
-    const { hub, nodeState, outboxes } = this.#host;
-    const stats = new Map(hub?.appStats.map((one) => [one.app, one]));
-    const ids = new Set([...stats.keys(), ...this.#counters.apps.keys()]);
-    const apps = [...ids].map((id) => {
-      const counted = this.#counters.apps.get(id) ?? NO_TRAFFIC;
-      return { ...counted, id, ...(stats.get(id) ?? NO_CONNECTIONS) };
-    });
-    const snapshot = { apps, engine: hub?.health ?? { reachable: true as const }, ...nodeState, outboxes };
-    const backlog = await this.#backlog();
-    if (!backlog) return snapshot;
-    const { waiting, failed, oldestAtMs } = backlog;
-    const oldestS = oldestAtMs === undefined ? 0 : Math.max(0, (this.#clock.wallMs() - oldestAtMs) / 1000);
-    return { ...snapshot, webhooks: { waiting, failed, oldestS } };
-  }
-
-  /** Undefined where the database does not answer soon: everything else has to be seen then. */
-  async #backlog(): Promise<Backlog | undefined> {
-    this.#counting ??= this.#queue()
+  let counting: Promise<Backlog | undefined> | undefined;
+  return async () => {
+    const { hub, nodeState, outboxes } = host;
+    const engine = hub?.health ?? { reachable: true as const };
+    const snapshot = { apps: appsOf(hub?.appStats ?? [], counters), engine, ...nodeState, outboxes };
+    counting ??= queue()
       ?.backlog()
       .catch(() => undefined)
       .finally(() => {
-        this.#counting = undefined;
+        counting = undefined;
       });
-    return this.#counting && withinTime(BACKLOG_MS, this.#counting);
-  }
+    // Where the database does not answer soon, everything else has to be seen.
+    const backlog = counting && (await withinTime(BACKLOG_MS, counting));
+    if (!backlog) return snapshot;
+    const { waiting, failed, oldestAtMs } = backlog;
+    const oldestS = oldestAtMs === undefined ? 0 : Math.max(0, (clock.wallMs() - oldestAtMs) / 1000);
+    return { ...snapshot, webhooks: { waiting, failed, oldestS } };
+  };
+}
+
+function appsOf(appStats: Hub["appStats"], counters: Counters): Snapshot["apps"] {
+  const stats = new Map(appStats.map((one) => [one.app, one]));
+  const ids = new Set([...stats.keys(), ...counters.apps.keys()]);
+  return [...ids].map((id) => {
+    const counted = counters.apps.get(id) ?? NO_TRAFFIC;
+    return { ...counted, id, ...(stats.get(id) ?? NO_CONNECTIONS) };
+  });
 }
 
 const NO_TRAFFIC = { messagesIn: 0, messagesOut: 0, bytesIn: 0, bytesOut: 0 };

@@ -25,7 +25,7 @@ import { nodeName } from "../cluster/node-states.ts";
 import { isSink } from "../implementations.ts";
 import { withinTime } from "../system/promises.ts";
 import { DatabaseStartup } from "./database-startup.ts";
-import { MetricsSnapshots } from "./metrics-snapshot.ts";
+import { metricsSnapshots } from "./metrics-snapshot.ts";
 import type { StorageOptions } from "./storage-options.ts";
 import type { Telemetry } from "./telemetry.ts";
 import { type OutcomeListener, WebhookPipeline } from "./webhook-pipeline.ts";
@@ -82,9 +82,8 @@ export class Storage {
       failed: (error, during) => host.failed(error, during),
     });
     this.#auditAppActs = auditAppActs(this.audit, clock);
-    const snapshots = new MetricsSnapshots(host, clock, this.counters, () => this.webhookQueue);
     this.metrics = new Metrics({
-      snapshot: () => snapshots.take(),
+      snapshot: metricsSnapshots(host, clock, this.counters, () => this.webhookQueue),
       version,
       soketiNames: config.metrics.soketiNames,
       sharesWebhookQueue: config.database.url !== undefined,

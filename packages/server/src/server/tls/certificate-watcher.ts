@@ -3,6 +3,7 @@
 import type { Logger } from "pino";
 import { ConfigError, errorReason } from "../../config/config-error.ts";
 import type { TlsSettings } from "../../config/schema/tls.ts";
+import { InTurn } from "../system/promises.ts";
 import { areSameCredentials, readCertificates, type TlsCredentials } from "./read-certificates.ts";
 
 /** Certificate and key are written one after the other: what does not fit may fit in a moment. */
@@ -27,8 +28,7 @@ export class CertificateWatcher {
   #settings: TlsSettings;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isStopped = false;
-  /** The reload that is under way. */
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #reloads = new InTurn();
   /** The last problem that was logged, so that it is logged once and not every minute. */
   #complaint: string | undefined;
 
@@ -45,9 +45,7 @@ export class CertificateWatcher {
    * where they cannot be used; then everything stays as it was.
    */
   reload(settings: TlsSettings = this.#settings): Promise<boolean> {
-    const turn = this.#turn.then(() => this.#reload(settings));
-    this.#turn = turn.catch(() => {});
-    return turn;
+    return this.#reloads.run(() => this.#reload(settings));
   }
 
   stop(): void {
@@ -91,9 +89,7 @@ export class CertificateWatcher {
       if (!(await this.#fits())) await Bun.sleep(SETTLE_MS);
       if (!this.#isStopped) await this.#reload(this.#settings);
     };
-    const turn = this.#turn.then(look).catch(() => {});
-    this.#turn = turn;
-    await turn;
+    await this.#reloads.run(look).catch(() => {});
     this.#wait();
   }
 

@@ -109,13 +109,13 @@ function connectClient(
 
 /** A dashboard's live connection passes no middleware of the program, and always finds room: its ticket admits it. */
 async function connectDashboard(
-  { dashboard, newId, admission }: HandshakeOptions,
+  { dashboard, admission }: HandshakeOptions,
   context: Handshake,
 ): Promise<Response | undefined> {
   const { url, caller } = context;
   let data: Connection | RejectedClient;
   try {
-    data = await dashboard.admit(url, caller.address, newId());
+    data = await dashboard.admit(url, caller.address, admission.newId());
   } catch (error) {
     data = rejectionFor({ ...admission, pusher: admission.native }, url, caller, error);
   }

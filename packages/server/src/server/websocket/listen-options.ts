@@ -28,7 +28,6 @@ export interface ListenOptions {
   readonly admission: AdmissionOptions;
   readonly identify: ResolveCaller;
   readonly dashboard: DashboardEntry;
-  readonly newId: () => string;
   /** Undefined where every address may connect. */
   readonly barrier: Barrier | undefined;
   /** Checks a client when its socket opens: during the handshake the configuration may have been reloaded. */

@@ -54,17 +54,12 @@ export class SlowConsumers {
 }
 
 /** Measures the same traffic, and lets the slow consumers see it too. */
-export function withSlowConsumers(
-  traffic: TrafficMeter | undefined,
-  slow: () => SlowConsumers | undefined,
-): TrafficMeter {
+export function withSlowConsumers(traffic: TrafficMeter, slow: () => SlowConsumers): TrafficMeter {
   return {
-    received: (app, bytes) => traffic?.received(app, bytes),
+    ...traffic,
     sent: (app, readers, bytes) => {
-      traffic?.sent(app, readers, bytes);
-      slow()?.sent(bytes);
+      traffic.sent(app, readers, bytes);
+      slow().sent(bytes);
     },
-    published: (tookMs) => traffic?.published(tookMs),
-    delivered: (tookMs) => traffic?.delivered(tookMs),
   };
 }

@@ -44,7 +44,7 @@ const NO_CLIENTS: Fanout = { publish: () => 0 };
 export class Primary implements ServerProcess {
   readonly hub: Hub;
   readonly apps: AppDirectory;
-  readonly memory: MemoryMonitor;
+  readonly #memory: MemoryMonitor;
   readonly startedAtMs = Date.now();
   readonly #id = crypto.randomUUID();
   readonly #lag: EventLoopLag;
@@ -96,7 +96,7 @@ export class Primary implements ServerProcess {
       const failed = (error: unknown, during: string) => log.error({ err: error }, during);
       this.#workerHub = new WorkerHub({ engine: memoryEngine(clock), clock, failed });
     }
-    this.memory = new MemoryMonitor({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
+    this.#memory = new MemoryMonitor({ clock, markBytes: config.limits.memoryBytes, processes: config.workers });
     this.#lag = new EventLoopLag(clock);
     this.#ticking = setInterval(() => {
       this.#lag.tick(TICK_MS);
@@ -155,8 +155,8 @@ export class Primary implements ServerProcess {
   }
 
   get readyState(): ReadyState {
-    const { isDraining, memory } = this;
-    return { isDraining, keepsRunning: !this.#isStopping, engine: this.hub.health, memory };
+    const { isDraining } = this;
+    return { isDraining, keepsRunning: !this.#isStopping, engine: this.hub.health, memory: this.#memory };
   }
 
   get isDraining(): boolean {
@@ -164,9 +164,9 @@ export class Primary implements ServerProcess {
   }
 
   get #report() {
-    const { startedAtMs, lagMs, memory, isDraining: draining } = this;
+    const { startedAtMs, lagMs, isDraining: draining } = this;
     const name = nodeName();
-    return { name, startedAtMs, lagMs, memoryBytes: memory.usedBytes, draining, portGroup: name };
+    return { name, startedAtMs, lagMs, memoryBytes: this.#memory.usedBytes, draining, portGroup: name };
   }
 
   get #stopMs(): number {
@@ -190,7 +190,7 @@ export class Primary implements ServerProcess {
     return this.#supervisor.replace();
   }
 
-  /** As of `Running.reload`, in every worker. */
+  /** As of `ServerProcess.reload`, in every worker. */
   async reload(deps: Dependencies): Promise<number> {
     // The ports are those that were picked.
     const { port, tls } = this.#config;
@@ -199,13 +199,13 @@ export class Primary implements ServerProcess {
     const assignment = this.#assignmentOf({ ...deps, config });
     const closed = await this.#supervisor.command({ type: "reload", config: assignment.config }, assignment);
     this.#config = config;
-    this.memory.setMark(config.limits.memoryBytes);
+    this.#memory.setMark(config.limits.memoryBytes);
     this.apps.configure(deps.config);
     for (const app of deps.config.apps) this.hub.replaceApp(app);
     return closed;
   }
 
-  /** As of `Running.reloadTls`, in every worker. */
+  /** As of `ServerProcess.reloadTls`, in every worker. */
   async reloadTls(): Promise<boolean> {
     return (await this.#supervisor.command({ type: "reloadTls" })) > 0;
   }
@@ -215,7 +215,7 @@ export class Primary implements ServerProcess {
     await this.#supervisor.command({ type: "appChanged", id });
   }
 
-  /** As of `Running.drain`, in every worker, in those that start later as well. */
+  /** As of `ServerProcess.drain`, in every worker, in those that start later as well. */
   async drain(isOn: boolean): Promise<void> {
     this.#isDraining = isOn;
     await this.#supervisor.command({ type: "drain", isOn }, { ...this.#supervisor.assignment, isDraining: isOn });
@@ -224,7 +224,7 @@ export class Primary implements ServerProcess {
   /** Its workers read them. */
   readonly outboxStates = [];
 
-  /** As of `Running.isLastNode`. */
+  /** As of `ServerProcess.isLastNode`. */
   get isLastNode(): boolean {
     return this.#isLastNode;
   }

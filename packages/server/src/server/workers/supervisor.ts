@@ -3,11 +3,10 @@
 import type { Logger } from "pino";
 import { backoffMs } from "../../domain/backoff.ts";
 import { messageOf } from "../../domain/thrown.ts";
-import type { WorkerBatch } from "../../engines/workers/messages.ts";
 import type { ProcessReading } from "../../observers/metrics/merge.ts";
-import type { Scraped } from "../../observers/metrics/snapshot.ts";
+import { InTurn } from "../system/promises.ts";
 import type { Assignment, WorkerCommand } from "./ipc-messages.ts";
-import { describeExit, ExitedEarly, WorkerProcess } from "./worker-process.ts";
+import { describeExit, ExitedEarly, WorkerProcess, type WorkerProcessOptions } from "./worker-process.ts";
 
 export interface SupervisorOptions {
   readonly count: number;
@@ -19,8 +18,7 @@ export interface SupervisorOptions {
   /** How long a worker may take from the stop command to its end, in milliseconds. */
   readonly stopMs: () => number;
   readonly log: Logger;
-  /** A worker's process was started. */
-  readonly attach: (child: WorkerProcess) => WorkerSession;
+  readonly attach: WorkerProcessOptions["attach"];
 }
 
 export interface Readings {
@@ -30,22 +28,13 @@ export interface Readings {
   readonly answered: number;
 }
 
-export interface WorkerSession {
-  receive(batch: WorkerBatch): void;
-  /** The numbers of all workers together. */
-  scrape(): Promise<Scraped>;
-  /** The process is no more. Resolves when nothing of it is left. */
-  detach(): Promise<void>;
-}
-
 /** The place of one worker: the process that has it, and how often it was lost of late. */
 interface Slot {
   readonly index: number;
   child: WorkerProcess | undefined;
   /** The process that is starting for it. */
   next: WorkerProcess | undefined;
-  /** Resolves when no process is starting for it any more. Never rejects. */
-  filled: Promise<void>;
+  readonly starts: InTurn;
   losses: number;
   restarting: ReturnType<typeof setTimeout> | undefined;
 }
@@ -67,8 +56,7 @@ export class Supervisor {
   #assignment: Assignment;
   #heartbeatTimer: ReturnType<typeof setInterval> | undefined;
   #isStopping = false;
-  /** The swap that is under way. Never rejects. */
-  #replaced: Promise<void> = Promise.resolve();
+  readonly #replacements = new InTurn();
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -77,7 +65,7 @@ export class Supervisor {
       index,
       child: undefined,
       next: undefined,
-      filled: Promise.resolve(),
+      starts: new InTurn(),
       losses: 0,
       restarting: undefined,
     }));
@@ -126,9 +114,7 @@ export class Supervisor {
    * stays, and so do those after it; throws why. A call during a swap swaps them again when it is done.
    */
   replace(): Promise<void> {
-    const turn = this.#replaced.then(() => this.#replace());
-    this.#replaced = turn.catch(() => {});
-    return turn;
+    return this.#replacements.run(() => this.#replace());
   }
 
   async #replace(): Promise<void> {
@@ -186,12 +172,7 @@ export class Supervisor {
    * that one. One at a time: of two, the first would have no slot.
    */
   #fill(slot: Slot): Promise<WorkerProcess | undefined> {
-    const turn = slot.filled.then(() => this.#take(slot));
-    slot.filled = turn.then(
-      () => {},
-      () => {},
-    );
-    return turn;
+    return slot.starts.run(() => this.#take(slot));
   }
 
   async #take(slot: Slot): Promise<WorkerProcess | undefined> {
@@ -199,12 +180,9 @@ export class Supervisor {
     clearTimeout(slot.restarting);
     const { server, count, attach } = this.#options;
     const place = { index: slot.index, count };
-    const receive = (batch: WorkerBatch) => attached.receive(batch);
-    const scrape = () => attached.scrape();
-    const child = new WorkerProcess({ place, server, assignment: this.#assignment, receive, scrape });
-    const attached = attach(child);
+    const child = new WorkerProcess({ place, server, assignment: this.#assignment, attach });
     slot.next = child;
-    const ended = child.exited.then(() => this.#onExit(slot, child, attached));
+    const ended = child.exited.then(() => this.#onExit(slot, child));
     const late = setTimeout(() => {
       const hint = "does the program call start() in every process?";
       this.#options.log.error(`worker ${slot.index} has not listened for ${START_MS / 1000} s: ${hint}`);
@@ -227,9 +205,11 @@ export class Supervisor {
     return before;
   }
 
-  async #onExit(slot: Slot, child: WorkerProcess, attached: WorkerSession): Promise<void> {
+  async #onExit(slot: Slot, child: WorkerProcess): Promise<void> {
     const { log } = this.#options;
-    await attached.detach().catch((error) => log.error({ err: error }, `taking back what worker ${slot.index} had`));
+    await child.session
+      .detach()
+      .catch((error) => log.error({ err: error }, `taking back what worker ${slot.index} had`));
     const wasMeantTo = this.#leaving.delete(child);
     if (slot.child !== child) return;
     slot.child = undefined;

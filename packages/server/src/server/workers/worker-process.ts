@@ -16,9 +16,17 @@ export interface WorkerProcessOptions {
   /** Which of the program's servers, in the order of their making. */
   readonly server: number;
   readonly assignment: Assignment;
-  readonly receive: (batch: WorkerBatch) => void;
+  /** A worker's process is being started. */
+  readonly attach: (child: WorkerProcess) => WorkerSession;
+}
+
+/** What the first process does for one of its workers. */
+export interface WorkerSession {
+  receive(batch: WorkerBatch): void;
   /** The numbers of all workers together. */
-  readonly scrape: () => Promise<Scraped>;
+  scrape(): Promise<Scraped>;
+  /** The process is no more. Resolves when nothing of it is left. */
+  detach(): Promise<void>;
 }
 
 export interface WorkerExit {
@@ -29,6 +37,7 @@ export interface WorkerExit {
 export class WorkerProcess {
   readonly info: WorkerInfo;
   readonly pid: number;
+  readonly session: WorkerSession;
   /** Rejects with the error of its start, or with `ExitedEarly`. */
   readonly listening: Promise<void>;
   readonly exited: Promise<WorkerExit>;
@@ -44,7 +53,7 @@ export class WorkerProcess {
   #lastId = 0;
 
   /** Throws where this process cannot be started again. */
-  constructor({ place, server, assignment, receive, scrape }: WorkerProcessOptions) {
+  constructor({ place, server, assignment, attach }: WorkerProcessOptions) {
     this.info = place;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.listening = promise;
@@ -71,7 +80,7 @@ export class WorkerProcess {
           case "refused":
             return this.#pending.get(message.id)?.reject(errorOf(message.failure));
           case "batch":
-            return receive(message.batch);
+            return this.session.receive(message.batch);
           case "metrics":
             this.reading = message.reading;
             this.#read?.resolve(true);
@@ -79,7 +88,7 @@ export class WorkerProcess {
             return;
           case "scrapeAll":
             // Where there is no answer, the worker gives up by itself.
-            return void scrape().then((scraped) => this.#post({ type: "allMetrics", scraped }));
+            return void this.session.scrape().then((scraped) => this.#post({ type: "allMetrics", scraped }));
           case "heartbeat":
             return;
         }
@@ -94,6 +103,7 @@ export class WorkerProcess {
       for (const pending of this.#pending.values()) pending.resolve(0);
       return ended;
     });
+    this.session = attach(this);
   }
 
   send(batch: HubBatch): void {
