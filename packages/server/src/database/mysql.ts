@@ -2,7 +2,7 @@
 
 import { MysqlDialect } from "kysely";
 import { createPool, type PoolConnection, type QueryError } from "mysql2";
-import type { PoolLimits } from "./pool-limits.ts";
+import { type PoolLimits, withQuery } from "./connection-pool.ts";
 
 /**
  * As PostgreSQL has it. By MySQL's own, whoever looks for a row that is not there keeps others from writing any near it, and
@@ -30,15 +30,10 @@ export function mysqlDialect(
 type Answer = (error: QueryError | null, result: unknown) => void;
 
 function givenUp(connection: PoolConnection, timeout: number): PoolConnection {
-  return new Proxy(connection, {
-    get(target, name) {
-      const value = Reflect.get(target, name);
-      if (name !== "query") return typeof value === "function" ? value.bind(target) : value;
-      return (sql: string, values: unknown[], answer: Answer) =>
-        target.query({ sql, values, timeout }, (error, result) => {
-          if (error?.code === "PROTOCOL_SEQUENCE_TIMEOUT") target.destroy();
-          answer(error, result);
-        });
-    },
-  });
+  return withQuery(connection, (sql, values, answer: Answer) =>
+    connection.query({ sql, values, timeout }, (error, result) => {
+      if (error?.code === "PROTOCOL_SEQUENCE_TIMEOUT") connection.destroy();
+      answer(error, result);
+    }),
+  );
 }

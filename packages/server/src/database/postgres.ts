@@ -2,7 +2,7 @@
 
 import { PostgresDialect } from "kysely";
 import { Pool, type PoolClient, types } from "pg";
-import type { PoolLimits } from "./pool-limits.ts";
+import { type PoolLimits, withQuery } from "./connection-pool.ts";
 
 export function postgresDialect(
   url: string,
@@ -30,18 +30,12 @@ export function postgresDialect(
 
 /** `pg` would hand it out again, and whoever asked it next would wait behind the question that nobody answers. */
 function givenUp(client: PoolClient): PoolClient {
-  return new Proxy(client, {
-    get(target, name) {
-      const value = Reflect.get(target, name);
-      if (name !== "query") return typeof value === "function" ? value.bind(target) : value;
-      return async (sql: string, parameters: unknown[]) => {
-        try {
-          return await target.query(sql, parameters);
-        } catch (error) {
-          if (error instanceof Error && error.message === "Query read timeout") void target.end().catch(() => {});
-          throw error;
-        }
-      };
-    },
+  return withQuery(client, async (sql, parameters) => {
+    try {
+      return await client.query(sql, parameters);
+    } catch (error) {
+      if (error instanceof Error && error.message === "Query read timeout") void client.end().catch(() => {});
+      throw error;
+    }
   });
 }
