@@ -1,11 +1,12 @@
-/** Builds commander's program from the table of commands. */
+/** Builds commander's program from the table of commands, and says what is meant by a command or an option that does not exist. */
 
 import { Command, Option } from "commander";
 import manifest from "../../package.json" with { type: "json" };
+import { closestName } from "../config/config-error.ts";
 import type { Action, CommandSpec, OptionSpec } from "./command-spec.ts";
 import { commands } from "./commands.ts";
+import { CliError } from "./errors.ts";
 import { print } from "./output.ts";
-import { plainError, unknownCommand } from "./suggestions.ts";
 
 type ConfigFlags = typeof import("./config-flags.ts");
 
@@ -92,4 +93,52 @@ function runs(command: Command, program: Command, load: () => Promise<Action>): 
     const options = command.optsWithGlobals<{ json?: true }>();
     print(await action(options, ...given.slice(0, count)), options.json === true);
   });
+}
+
+/** Commands of Alphavel, Sentixtech, Ody, laravel-websockets, Reverb and soketi, and what people type by habit. */
+const COMMANDS_OF_OTHER_SERVERS = {
+  serve: [
+    ...["start", "run", "up", "soketi", "reverb:start", "websockets:serve"],
+    ...["websocket", "websocket start", "websocket:serve", "websocket:start"],
+  ],
+  stop: ["websocket:stop"],
+  reload: ["websocket:reload"],
+  restart: ["websocket:restart", "websockets:restart", "reverb:restart"],
+  stats: ["websocket:stats"],
+  init: ["reverb:install"],
+  "statistics clean": ["websockets:clean"],
+  "statistics flush": ["websockets:flush"],
+};
+
+const OPTIONS_OF_OTHER_SERVERS: Readonly<Record<string, string>> = {
+  "--disable-statistics": "type `--statistics-enabled false`",
+  "--statistics-interval": "type `--statistics-interval-s SECONDS`",
+  "--loop": "leave it out: there is one event loop",
+  "--cache-store": "leave it out: workers need no cache to talk to each other",
+  "--hostname": "type `--node-url wss://NAME` for the name that clients use, `--host` for the address to listen on",
+};
+
+/** The one that is meant, where another server has it. */
+function unknownCommand(words: readonly string[], program: Command): CliError {
+  const [name = "", second = ""] = words;
+  for (const typed of [`${name} ${second}`, name]) {
+    const ours = Object.entries(COMMANDS_OF_OTHER_SERVERS).find(([, theirs]) => theirs.includes(typed))?.[0];
+    if (ours !== undefined) return new CliError(`there is no command "${typed}" here: type \`fanfare ${ours}\``);
+  }
+  const known = program.commands.map((command) => command.name());
+  const meant = closestName(name, known);
+  const hint = meant === undefined ? `use one of ${known.join(", ")}` : `did you mean ${meant}?`;
+  return new CliError(`unknown command ${JSON.stringify(name)}: ${hint}`);
+}
+
+/** One line in place of commander's, which knows nothing of other servers. */
+function plainError(text: string): string {
+  const sentence = text
+    .trim()
+    .replace(/^error: /, "")
+    .replaceAll(/\s+/g, " ")
+    .replace(/ \(Did you mean (.*)\?\)$/, ": did you mean $1?");
+  const [, option = ""] = /^unknown option '([^'=]+)/.exec(sentence) ?? [];
+  const advice = OPTIONS_OF_OTHER_SERVERS[option];
+  return `fanfare: ${advice === undefined ? sentence : `there is no option "${option}" here: ${advice}`}\n`;
 }

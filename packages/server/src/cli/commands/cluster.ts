@@ -8,10 +8,10 @@ import { withDemoApp } from "../../config/demo-app.ts";
 import type { Config } from "../../config/load.ts";
 import { isUnixSocketPath } from "../../config/schema/fields.ts";
 import { dashboardKey, dashboardKeyFile } from "../../config/state-file.ts";
-import { SupervisedProcess } from "../cluster/supervised-process.ts";
 import { loadHere } from "../config-flags.ts";
 import { originalEnvironment, ownCommand } from "../daemon/own-process.ts";
 import { STOP_WITH_THIS_PROCESS, stopRequested } from "../daemon/signals.ts";
+import { SupervisedProcess } from "../daemon/supervised-process.ts";
 import { CliError } from "../errors.ts";
 import { call } from "../http.ts";
 
