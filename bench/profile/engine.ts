@@ -2,14 +2,14 @@
 
 import { RedisClient } from "bun";
 import type { EventPublication } from "../../packages/server/src/domain/message.ts";
-import type { Engine } from "../../packages/server/src/domain/ports.ts";
+import type { PresenceEntry } from "../../packages/server/src/domain/ports.ts";
 import { redisEngine } from "../../packages/server/src/engines/redis/engine.ts";
 import { DEFAULTS } from "../../packages/server/src/engines/redis/settings.ts";
 import { dataFor, EVENT } from "../message.ts";
 import { answerCalls } from "../remote.ts";
 import { type Profile, startProfile, stopProfile } from "./profiler.ts";
 
-export type Operation = "push" | "push with history" | "join";
+export type Operation = "push" | "push with history" | "join and leave";
 
 export interface EngineProcess extends Record<string, (...args: never[]) => unknown> {
   start(which: "engine" | "client", port: number): Promise<void>;
@@ -24,7 +24,9 @@ export interface EngineProcess extends Record<string, (...args: never[]) => unkn
 type Round = (first: number, count: number) => Promise<unknown>;
 
 /** As in the bench of several processes. */
-const AT_ONCE: Readonly<Record<Operation, number>> = { push: 10, "push with history": 10, join: 500 };
+const AT_ONCE: Readonly<Record<Operation, number>> = { push: 10, "push with history": 10, "join and leave": 500 };
+/** As the engine does. */
+const PER_COMMAND = 50;
 const CHANNELS = 1_000;
 const MEMBERS = 4;
 const KEEP = { size: 100, ttlMs: 60_000 };
@@ -66,20 +68,23 @@ async function roundsOfEngine(port: number): Promise<Readonly<Record<Operation, 
     report: () => self,
     failed: (error, during) => console.error(during, error),
   });
-  const { broker } = engine;
+  const { broker, registry } = engine;
   const event: EventPublication = { type: "event", app: "bench", channel: "one", event: EVENT, data: DATA };
   return {
     push: (_, count) => all(count, () => broker.publish(event)),
     "push with history": (_, count) => all(count, () => broker.publish(event, KEEP)),
-    join: (first, count) => all(count, (at) => join(engine, first + at)),
+    "join and leave": async (first, count) => {
+      await all(count, (at) => registry.join(entryOf(first + at), Number.POSITIVE_INFINITY));
+      const left = first - CHANNELS * MEMBERS;
+      if (left >= 0) await all(count, (at) => registry.leave(entryOf(left + at)));
+    },
   };
 }
 
-/** Channels are filled one after the other, so that each has as few members as in the bench of several processes. */
-function join({ registry }: Engine, user: number): unknown {
-  const channel = `presence-${user % CHANNELS}-${Math.floor(user / CHANNELS / MEMBERS)}`;
+/** Each channel has as many members as in the bench of several processes. */
+function entryOf(user: number): PresenceEntry {
   const member = { id: `user-${user}`, info: { name: `User ${user}` } };
-  return registry.join({ app: "bench", channel, connection: `c-${user}`, member }, Number.POSITIVE_INFINITY);
+  return { app: "bench", channel: `presence-${user % CHANNELS}`, connection: `c-${user}`, member };
 }
 
 /** What cannot be saved: the bytes that have to be told and answered, in as many commands as the engine makes of them. */
@@ -88,9 +93,11 @@ async function roundsOfClient(port: number): Promise<Readonly<Record<Operation, 
   await client.connect();
   const text = JSON.stringify({ v: 2, type: "event", event: EVENT, data: DATA, sender: "0123456789abc", number: 1 });
   const member = '["user-1",{"name":"User 1"}';
-  const roster = `["ok",1,[${`${member},1700000000000],`.repeat(MEMBERS / 2).slice(0, -1)}],[]]`;
-  const joined = `{"v":2,"type":"joined","member":{"id":"user-1","info":{"name":"User 1"}},"except":["c-1"]}`;
-  const entry = ["bench:presence-1-1", "c-1", "user-1", member, joined, ""];
+  const roster = `["ok",1,[${`${member},1700000000000],`.repeat(MEMBERS).slice(0, -1)}],[]]`;
+  const joined = `{"v":2,"type":"joined","member":{"id":"user-1","info":{"name":"User 1"}},"except":["c-1"],"sender":"0123456789abc","number":1}`;
+  const left = '{"v":2,"type":"left","member":{"id":"user-1"},"sender":"0123456789abc","number":1}';
+  const joining = ["bench:presence-1", "c-1", "user-1", member, joined, ""];
+  const leaving = ["bench:presence-1", "c-1", "user-1", left];
   const answering = async (answer: string, each: number) =>
     String(
       await client.send("SCRIPT", [
@@ -98,13 +105,18 @@ async function roundsOfClient(port: number): Promise<Readonly<Record<Operation, 
         `local all = {} for _ = 1, #ARGV, ${each} do all[#all + 1] = ${answer} end return all`,
       ]),
     );
-  const [kept, listed] = [await answering("{'0123456789abcdef', 1}", 4), await answering(`'${roster}'`, entry.length)];
+  const kept = await answering("{'0123456789abcdef', 1}", 4);
+  const listed = await answering(`'${roster}'`, joining.length);
+  const gone = await answering("'left'", leaving.length);
   const batch = (sha: string, each: readonly string[], count: number) =>
     client.send("EVALSHA", [sha, "1", "root", ...Array.from({ length: count }, () => each).flat()]);
   return {
     push: (_, count) => all(count, () => client.send("PUBLISH", ["fanfare:v2:channel:bench:one", text])),
     "push with history": (_, count) => batch(kept, ["bench:one", text, "1", ""], count),
-    join: (_, count) => all(count / 50, () => batch(listed, entry, 50)),
+    "join and leave": async (_, count) => {
+      await all(count / PER_COMMAND, () => batch(listed, joining, PER_COMMAND));
+      await all(count / PER_COMMAND, () => batch(gone, leaving, PER_COMMAND));
+    },
   };
 }
 

@@ -49,7 +49,7 @@ const SECTIONS = {
   fanout: [1, 10].flatMap((perTick) => PROTOCOLS.map((kind) => publications(kind, perTick))),
   http: [NOBODY, ...FEW].map(triggers),
   connections: PROTOCOLS.map(visits),
-  redis: (["push", "push with history", "join"] as const).map(engineWork),
+  redis: (["push", "push with history", "join and leave"] as const).map(engineWork),
 } satisfies Record<string, readonly Workload[]>;
 
 export type Section = keyof typeof SECTIONS;

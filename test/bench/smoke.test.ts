@@ -135,7 +135,7 @@ describe("the profile of a section of the bench", () => {
   }, 60_000);
 
   test("looks into the Redis engine by itself, beside Bun's client", async () => {
-    const { code, out, err } = await run("profile.ts", ["redis", "--only", "join", "--for", "100"]);
+    const { code, out, err } = await run("profile.ts", ["redis", "--only", "join and leave", "--for", "100"]);
     expect([code, err]).toEqual([0, ""]);
     expect(out).not.toMatch(/NaN|undefined|Infinity/);
     for (const row of ["engines/redis", "Bun and the kernel"])
