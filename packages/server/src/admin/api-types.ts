@@ -11,7 +11,6 @@ import type { NodeState } from "../domain/ports.ts";
 import type { ReceiverReport, StoredDelivery } from "../domain/receiver-report.ts";
 import type { Payload, Point } from "./live-types.ts";
 
-export * from "./act-types.ts";
 export * from "./channel-types.ts";
 export * from "./live-types.ts";
 export * from "./people-types.ts";
@@ -183,13 +182,28 @@ export interface AppWithSecret {
   readonly secret: string;
 }
 
-// ---- the event creator
+// ---- what an operator does, and what is sent for it: see `handlers/actions.ts`
 
-/** POST api/apps/:app/events (operate). `data` is text: JSON where it parses as JSON, else a string. Answers Done. */
-export interface NewEvent {
-  readonly channel: string;
-  readonly event: string;
-  readonly data: string;
+/** Answer to what is done: `asked` where other nodes were asked and have not said that they did it. */
+export interface Done {
+  readonly outcome: "done" | "asked";
+}
+
+/**
+ * Answer to what is done with connections, wherever they are. POST api/apps/:app/connections/:id/disconnect with
+ * `{ message?: string }`: that one. POST api/apps/:app/users/:id/terminate: every connection of the user, whose tokens until now
+ * are refused from then on. POST api/apps/:app/subscribe, unsubscribe, kick and reconnect: whose they are, and what is to be done. All of it takes the role operate.
+ */
+export interface Acted extends Done {
+  /** On how many connections, at least. */
+  readonly connections: number;
+  /** Nodes that did not answer in time: they do it as soon as they can. */
+  readonly nodesMissing: number;
+}
+
+export interface Purged {
+  /** How many events are forgotten. */
+  readonly purged: number;
 }
 
 // ---- statistics
@@ -269,12 +283,7 @@ export interface FailedDelivery extends Omit<StoredDelivery, "event"> {
   readonly payload: Payload;
 }
 
-/** POST api/webhooks/replay (operate): these, or all that are dead, of the app or of all. Answers Replayed. */
-export interface Replay {
-  readonly ids?: readonly number[];
-  readonly app?: string;
-}
-
+/** Answer to POST api/webhooks/replay and to POST api/outboxes/:id/retry (operate). */
 export interface Replayed {
   readonly count: number;
 }

@@ -5,11 +5,11 @@ import { matches } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, type CommandErrorCode, Disconnect } from "../domain/error.ts";
 import { isForwardable } from "../domain/forwarded-headers.ts";
+import { about, members } from "../domain/hook-body.ts";
 import { memberText } from "../domain/json-text.ts";
 import type { Command, EventPublication, User } from "../domain/message.ts";
 import { listsOrigin } from "../domain/origin.ts";
 import { payloadFrom, payloadJson } from "../domain/payload.ts";
-import { userInfoJson } from "../domain/user-info.ts";
 import type { Grant, Permission } from "../hub/grants.ts";
 import { checkEventData, checkEventName } from "../hub/limits.ts";
 import type { BackEndAtDoor, Refreshed, TokenClaim } from "../hub/options.ts";
@@ -299,28 +299,6 @@ function changed(
       : error;
   }
   return { ...publication, event, data, ...(said.ephemeral && { ephemeral: true as const }) };
-}
-
-/** The members of a JSON object, from the JSON text of each; without those that are undefined. */
-function members(texts: Readonly<Record<string, string | undefined>>): string {
-  return Object.entries(texts)
-    .flatMap(([key, text]) => (text === undefined ? [] : `${JSON.stringify(key)}:${text}`))
-    .join(",");
-}
-
-/** What every hook says of the connection, as JSON text: what its author wrote stays as it was written. `user` where the connection is not yet that user's. */
-function about(connection: Connection, user: User | undefined = connection.user): string {
-  const { id, address, protocol, transport, backend } = connection;
-  return members({
-    connection: `{${members({
-      id: JSON.stringify(id),
-      address: JSON.stringify(address),
-      transport: JSON.stringify(transport),
-      protocol: JSON.stringify(protocol.name),
-      meta: backend?.meta,
-    })}}`,
-    user: user ? `{${members({ id: JSON.stringify(user.id), info: userInfoJson(user) })}}` : "null",
-  });
 }
 
 function aboutSubscribing(

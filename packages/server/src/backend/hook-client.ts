@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { App, HookSettings } from "../domain/app.ts";
+import { hookBody } from "../domain/hook-body.ts";
 import type { Clock } from "../domain/ports.ts";
 import type { TraceStep } from "../domain/trace-step.ts";
 import { NoAnswer, post, type Reach } from "../http/post.ts";
@@ -152,7 +153,7 @@ export class HookClient {
     const agent = url.startsWith("https:") ? this.#agents["https:"] : this.#agents["http:"];
     const step = trace?.(app.id, hook, url);
     const id = randomUUID();
-    const text = `{"hook":"${hook}","id":"${id}","time_ms":${clock.wallMs()},"app":${JSON.stringify(app.id)}${body === "" ? "" : `,${body}`}}`;
+    const text = hookBody(app, hook, id, clock.wallMs(), body);
     const headers = {
       ...forwarded,
       ...hooks.headers,

@@ -30,23 +30,40 @@ const seconds = (mostMs: number) => z.optional(z.number().check(z.positive(), z.
 
 const NoInput = z.strictObject({});
 const DisconnectInput = z.strictObject({ message });
+/**
+ * POST api/apps/:app/subscribe: into the channel, whatever the client may. One of `user` and `connection`; for a user, for so long also
+ * the connections that come.
+ */
 const SubscribeInput = z.strictObject({ channel, user, connection, stickyS: seconds(LONGEST_STICKY_MS) });
+/** POST api/apps/:app/unsubscribe: one of `user` and `connection`. The client may come again. */
 const UnsubscribeInput = z.strictObject({ channel, user, connection, message });
+/** POST api/apps/:app/kick: one of `user`, `connection` and `all`. A user may be kept out of the channel for so long. */
 const KickInput = z.strictObject({
   ...{ channel, user, connection, all: z.optional(z.literal(true)) },
   ...{ banS: seconds(LONGEST_BAN_MS), message },
 });
+/** POST api/apps/:app/unban: ends a ban, if there is one. */
 const UnbanInput = z.strictObject({ channel, user: z.string() });
+/**
+ * POST api/apps/:app/reconnect: one of `user`, `connection` and `channel`. What the clients may they still may; each comes back at
+ * another time within `spreadMs`.
+ */
 const ReconnectInput = z.strictObject({
   ...{ channel: z.optional(channel), user, connection, message },
   spreadMs: z.optional(z.int().check(z.nonnegative(), z.maximum(3_600_000))),
 });
+/**
+ * POST api/apps/:app/purge: all that the channel keeps, or what one of the bounds says: what came before that position, what was
+ * published before that time, or that event alone. 409 where the epoch is gone.
+ */
 const PurgeInput = z.strictObject({
   ...{ channel, before: position, event: position },
   toMs: z.optional(z.int().check(z.nonnegative())),
 });
 
+/** POST api/apps/:app/events. `data` is text: JSON where it parses as JSON, else a string. */
 const EventInput = z.strictObject({ channel: z.string(), event: z.string(), data: z.string() });
+/** These, or all that are dead, of the app or of all. */
 const ReplayInput = z.strictObject({
   ids: z.optional(z.array(z.int().check(z.positive())).check(z.maxLength(1000))),
   app: z.optional(z.string().check(z.maxLength(128))),

@@ -39,14 +39,14 @@ export const overview: Handler = async ({ services }): Promise<Overview> => {
     connections: nodes.length === 0 ? hub.connectionCount : nodes.reduce((sum, one) => sum + one.connections, 0),
     apps: services.apps().map((app) => summaryOf(services, app)),
     has: {
-      ...{ statistics: statistics !== undefined, seconds: seconds !== undefined, apps: appEditor !== undefined },
-      ...{
-        webhooks: webhooks !== undefined,
-        outboxes: outboxes !== undefined,
-        audit: audit.isPersistent,
-        drain: canDrain,
-        metrics: hasMetrics,
-      },
+      statistics: statistics !== undefined,
+      seconds: seconds !== undefined,
+      apps: appEditor !== undefined,
+      webhooks: webhooks !== undefined,
+      outboxes: outboxes !== undefined,
+      audit: audit.isPersistent,
+      drain: canDrain,
+      metrics: hasMetrics,
     },
   };
 };
@@ -83,7 +83,8 @@ export const people: Handler = (call): Promise<PeopleList> => {
 };
 
 export const person: Handler = async (call): Promise<PersonDetail> => {
-  const { app, user } = userOf(call);
+  const [app, user] = [appOf(call), call.params.id ?? ""];
+  checkUserId(app, user);
   const [found, bans] = await Promise.all([call.services.people.person(app, user), bansOf(call, app, user)]);
   return { ...found, bans };
 };
@@ -103,10 +104,4 @@ async function bansOf({ services, principal }: Call, app: App, user: string): Pr
     const by = makers.get(ban.channel);
     return by === undefined ? ban : { ...ban, by };
   });
-}
-
-function userOf(call: Call): { readonly app: App; readonly user: string } {
-  const [app, user] = [appOf(call), call.params.id ?? ""];
-  checkUserId(app, user);
-  return { app, user };
 }

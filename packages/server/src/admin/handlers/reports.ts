@@ -46,12 +46,12 @@ export const statistics: Handler = async (call): Promise<Series> => {
   const app = idIn(call);
   if (span === "second") {
     const seconds = required(services.seconds, "This server counts nothing by the second.");
-    return series({ app, span, stepMs: 1000 }, seconds.series(app));
+    return { ...(app !== undefined && { app }), span, stepMs: 1000, points: seconds.series(app) };
   }
   const numbers = required(services.statistics, "This server keeps no statistics: set database.url.");
   if (app === undefined) throw new AdminError("input_invalid", "app has to name an app, by its id.");
   const { stepMs, fromMs, toMs } = storedRange(call, numbers.intervalMs);
-  return series({ app, span, stepMs }, await numbers.series({ app, span, fromMs, toMs }));
+  return { app, span, stepMs, points: await numbers.series({ app, span, fromMs, toMs }) };
 };
 
 /** What is asked for of what is stored. Throws AdminError. */
@@ -61,14 +61,6 @@ function storedRange(call: Call, intervalMs: number) {
   const stepMs = span === "interval" ? intervalMs : STEPS[span];
   const toMs = timeIn(call, "to", call.services.hub.clock.wallMs());
   return { span, stepMs, fromMs: timeIn(call, "from", toMs - DEFAULT_SPANS_BACK * stepMs), toMs };
-}
-
-function series(
-  of: { app: string | undefined; span: Series["span"]; stepMs: number },
-  points: readonly Point[],
-): Series {
-  const { app, span, stepMs } = of;
-  return { ...(app !== undefined && { app }), span, stepMs, points };
 }
 
 function timeIn({ query }: Call, name: string, initial: number): number {

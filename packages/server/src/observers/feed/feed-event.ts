@@ -118,27 +118,22 @@ function namedBy(connection: Connection | undefined): Seen {
 /** The one of that id, if this node has it. */
 export type ConnectionOf = (app: Pick<App, "id">, id: string) => Connection | undefined;
 
-export type Seen = Pick<FeedEntry, "address" | "headers" | "name">;
+export type Seen = Pick<FeedEntry, "address" | "headers" | "name" | "openedAtMs">;
+
+/** An event that is shown or kept. */
+export interface Noted {
+  readonly id: string;
+  readonly names: FeedNames;
+  readonly source: FeedSource;
+  readonly atMs: number;
+  readonly seen: Seen;
+}
 
 /** Everything there is to show of it, its payload up to so many characters. */
-export function feedEntryOf(
-  names: FeedNames,
-  source: FeedSource,
-  id: string,
-  atMs: number,
-  longest: number,
-): FeedEntry {
-  const { type, app, channel, event, user, connection, code } = names;
-  return {
-    ...{ id, type, atMs },
-    ...(app !== undefined && { app }),
-    ...(channel !== undefined && { channel }),
-    ...(event !== undefined && { event }),
-    ...(user !== undefined && { user }),
-    ...(connection !== undefined && { connection }),
-    ...(code !== undefined && { code }),
-    ...more(source, longest),
-  };
+export function feedEntryOf({ id, names, source, atMs, seen }: Noted, longest: number): FeedEntry {
+  const { type, ...its } = names;
+  const known = Object.fromEntries(Object.entries(its).filter(([, name]) => name !== undefined));
+  return { id, type, atMs, ...known, ...more(source, longest), ...seen };
 }
 
 type More = Partial<Omit<FeedEntry, "id" | "type" | "atMs">>;

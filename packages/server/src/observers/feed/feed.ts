@@ -16,7 +16,15 @@ import { isReserved } from "../../domain/app.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
 import type { Clock, Observer } from "../../domain/ports.ts";
 import { LONGEST_SHOWN } from "../redact.ts";
-import { type ConnectionOf, type FeedSource, feedEntryOf, feedEventOf, type Seen, seenNow } from "./feed-event.ts";
+import {
+  type ConnectionOf,
+  type FeedSource,
+  feedEntryOf,
+  feedEventOf,
+  type Noted,
+  type Seen,
+  seenNow,
+} from "./feed-event.ts";
 
 export interface FeedOptions {
   readonly clock: Clock;
@@ -41,15 +49,6 @@ const LEAST_SHOWN = 200;
 
 /** Of one batch of what was lately, in entries. */
 const BATCH = 50;
-
-interface Noted {
-  readonly id: string;
-  readonly event: FeedNames;
-  readonly source: FeedSource;
-  readonly atMs: number;
-  readonly seen: Seen;
-  readonly openedAtMs?: number;
-}
 
 interface Window {
   readonly filter: FeedFilter;
@@ -121,29 +120,29 @@ export class Feed {
   #note(source: FeedSource): void {
     const isKept = this.#recent.takes(source) && this.#options.keepsRecent();
     if (!isKept && !this.#isWatched) return;
-    const event = feedEventOf(source);
+    const names = feedEventOf(source);
     // The dashboard's own events would report themselves for ever.
-    if (!event || (event.app !== undefined && isReserved({ id: event.app }))) return;
+    if (!names || (names.app !== undefined && isReserved({ id: names.app }))) return;
     let noted: Noted | undefined;
     if (isKept) {
-      noted = this.#noteOf(event, source);
-      this.#recent.add(source, entryOf(noted, LEAST_SHOWN));
+      noted = this.#noteOf(names, source);
+      this.#recent.add(source, feedEntryOf(noted, LEAST_SHOWN));
     }
     for (const { filter, sample } of this.#windows.values()) {
-      if (!namesFit(filter, event)) continue;
-      noted ??= this.#noteOf(event, source);
+      if (!namesFit(filter, names)) continue;
+      noted ??= this.#noteOf(names, source);
       sample.add(noted);
     }
   }
 
-  #noteOf(event: FeedNames, source: FeedSource): Noted {
+  #noteOf(names: FeedNames, source: FeedSource): Noted {
     const { node, clock, connectionOf } = this.#options;
     const atMs = clock.wallMs();
-    const id = `${node}-${++this.#noted}`;
-    return { id, event, source, atMs, seen: seenNow(source, connectionOf), ...this.#openedAt(source, atMs) };
+    const seen = { ...seenNow(source, connectionOf), ...this.#openedAt(source, atMs) };
+    return { id: `${node}-${++this.#noted}`, names, source, atMs, seen };
   }
 
-  #openedAt(source: FeedSource, nowMs: number): Pick<Noted, "openedAtMs"> {
+  #openedAt(source: FeedSource, nowMs: number): Pick<Seen, "openedAtMs"> {
     if (source.type !== "closed") return {};
     return { openedAtMs: Math.round(nowMs - (this.#options.clock.monotonicMs() - source.connection.openedAtMs)) };
   }
@@ -156,7 +155,7 @@ export class Feed {
       let tooMany = 0;
       const entries: FeedEntry[] = [];
       for (const noted of items) {
-        const entry = entryOf(noted, Math.max(LEAST_SHOWN, Math.min(LONGEST_SHOWN, room)));
+        const entry = feedEntryOf(noted, Math.max(LEAST_SHOWN, Math.min(LONGEST_SHOWN, room)));
         if (!textFits(filter, entry)) continue;
         if (entries.length === ENTRIES) {
           tooMany++;
@@ -168,11 +167,6 @@ export class Feed {
       if (entries.length + leftOut > 0) send(channel, { node, entries, leftOut: leftOut + tooMany });
     }
   }
-}
-
-function entryOf({ event, source, id, atMs, seen, openedAtMs }: Noted, longest: number): FeedEntry {
-  const entry = { ...feedEntryOf(event, source, id, atMs, longest), ...seen };
-  return openedAtMs === undefined ? entry : { ...entry, openedAtMs };
 }
 
 /** Of what may be long in it. */

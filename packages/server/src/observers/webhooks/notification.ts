@@ -3,8 +3,8 @@
 import { randomUUID } from "node:crypto";
 import type { App, Webhook, WebhookEventName } from "../../domain/app.ts";
 import { isInternal, matches, traitsOf } from "../../domain/channel.ts";
+import { about, hookBody, members } from "../../domain/hook-body.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
-import { userInfoJson } from "../../domain/user-info.ts";
 
 /** Pusher protocol, webhooks. */
 export interface WebhookEvent {
@@ -70,18 +70,15 @@ export function disconnectOf(
   { connection, code, why }: Extract<HubEvent, { type: "closed" }>,
   nowMs: { readonly wall: number; readonly monotonic: number },
 ): Notification | undefined {
-  const { id, app, address, protocol, transport, user, backend, openedAtMs, awaitsAuthentication } = connection;
+  const { id, app, openedAtMs, awaitsAuthentication } = connection;
   if (!app.hooks?.disconnect || awaitsAuthentication) return undefined;
-  const about = JSON.stringify({ id, address, transport, protocol: protocol.name });
-  const meta = backend?.meta === undefined ? "" : `,"meta":${backend.meta}`;
-  const body = [
-    `"hook":"disconnect","id":"${randomUUID()}","time_ms":${nowMs.wall},"app":${JSON.stringify(app.id)}`,
-    `"connection":${about.slice(0, -1)}${meta}}`,
-    `"user":${user ? `{"id":${JSON.stringify(user.id)},"info":${userInfoJson(user)}}` : "null"}`,
-    `"code":${code},"why":${JSON.stringify(why?.code ?? null)}`,
-    `"seconds":${Math.max(0, Math.round((nowMs.monotonic - openedAtMs) / 1000))}`,
-  ];
-  return { app, event: { hook: "disconnect", channel: id, body: `{${body.join()}}` }, isArrival: false };
+  const ended = members({
+    code: String(code),
+    why: JSON.stringify(why?.code ?? null),
+    seconds: String(Math.max(0, Math.round((nowMs.monotonic - openedAtMs) / 1000))),
+  });
+  const body = hookBody(app, "disconnect", randomUUID(), nowMs.wall, `${about(connection)},${ended}`);
+  return { app, event: { hook: "disconnect", channel: id, body }, isArrival: false };
 }
 
 export function wants({ events, channels }: Webhook, { name, channel }: WebhookEvent): boolean {
