@@ -4,7 +4,7 @@ import { type App, isReserved } from "../domain/app.ts";
 import { isInternal } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import type { Hub } from "../hub/hub.ts";
-import { keyId } from "../hub/key-id.ts";
+import { keyId } from "../hub/signature.ts";
 import type {
   ConnectionDetail,
   ConnectionEntry,

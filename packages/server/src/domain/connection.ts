@@ -109,7 +109,7 @@ export class Connection {
   declare awaitsAuthentication: boolean;
   /** It was sent word that its token ends. */
   declare expiryAnnounced: boolean;
-  /** By which keys the app's back end said who it is, and which channels it may be in: see hub/key-id.ts. */
+  /** By which keys the app's back end said who it is, and which channels it may be in: see hub/signature.ts. */
   declare signedInBy: string | undefined;
   declare permittedBy: readonly string[];
   /** Private channels that it is in because its token names them. */
@@ -132,7 +132,7 @@ export class Connection {
   declare isCounted: boolean;
   /** Why the server ended it, where the server did. */
   declare disconnectReason: Disconnect | undefined;
-  /** Publications that were refused for the moment, by channel and key: see hub/publish-order.ts. */
+  /** Publications that were refused for the moment, by channel and key: see hub/commands/publish.ts. */
   declare refusedPublishes: Map<string, CommandError> | undefined;
   declare eventBucket: TokenBucket | undefined;
   declare subscribeBucket: TokenBucket | undefined;

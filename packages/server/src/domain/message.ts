@@ -25,7 +25,7 @@ export interface User extends UserInfo {
   readonly issuedAtMs?: number;
   /** When it ends, in Unix milliseconds. Absent where it does not. */
   readonly expiresAtMs?: number;
-  /** Which of the app's keys the token was signed with: see hub/key-id.ts. Absent where there is none to name. */
+  /** Which of the app's keys the token was signed with: see hub/signature.ts. Absent where there is none to name. */
   readonly keyId?: string;
 }
 

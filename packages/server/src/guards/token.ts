@@ -8,9 +8,9 @@ import { exactId, memberText } from "../domain/json-text.ts";
 import type { Command, Credentials, User } from "../domain/message.ts";
 import type { Awaitable, Guard } from "../domain/ports.ts";
 import { parseUserInfo } from "../domain/user-info.ts";
-import { keyId } from "../hub/key-id.ts";
 import { checkUserId } from "../hub/limits.ts";
 import type { Authenticate, BackEndAtDoor, TokenClaim } from "../hub/options.ts";
+import { keyId } from "../hub/signature.ts";
 
 /** Longest token that is looked at, in characters. */
 const TOKEN_LENGTH = 8192;

@@ -13,8 +13,7 @@ import type {
 } from "../domain/message.ts";
 import type { FrameObserver, TrafficMeter } from "../domain/traffic.ts";
 import type { Fanout, Protocol, Socket } from "../domain/transport.ts";
-import type { ChannelReader } from "./channel-reader.ts";
-import { Sequence, type SequenceReader } from "./sequence.ts";
+import { type ChannelReader, Sequence, type SequenceReader } from "./sequence.ts";
 
 /** What changes who is in a presence channel, and as whom. */
 export type PresencePublication = JoinedPublication | LeftPublication | UpdatedPublication;

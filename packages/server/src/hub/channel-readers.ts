@@ -5,10 +5,10 @@
 
 import type { App } from "../domain/app.ts";
 import type { Position, ResumeOptions } from "../domain/message.ts";
-import { type ChannelListener, ChannelReader } from "./channel-reader.ts";
 import type { HubContext } from "./context.ts";
 import { bytesOf } from "./limits.ts";
 import { type CatchUp, withCatchUp } from "./recovery.ts";
+import { type ChannelListener, ChannelReader } from "./sequence.ts";
 
 /** A reader that is in the channel. */
 export interface Reading extends Pick<CatchUp, "rewound" | "complete"> {

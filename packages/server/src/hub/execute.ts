@@ -12,15 +12,14 @@ import type { Frame } from "../domain/transport.ts";
 import { call } from "./commands/call.ts";
 import { history } from "./commands/history.ts";
 import { setState } from "./commands/presence.ts";
-import { publish } from "./commands/publish.ts";
+import { noteRefusal, publish } from "./commands/publish.ts";
 import { signIn } from "./commands/signin.ts";
 import { subscribe } from "./commands/subscribe.ts";
 import { unsubscribe } from "./commands/unsubscribe.ts";
-import { receiveFirstFrame } from "./first-frame.ts";
 import type { Hub } from "./hub.ts";
 import { takeFrameToken } from "./limits.ts";
-import { noteRefusal } from "./publish-order.ts";
 import { Turns } from "./turns.ts";
+import { receiveFirstFrame } from "./welcome.ts";
 
 /** Takes one frame of the client's. Never throws. */
 export function receive(hub: Hub, connection: Connection, frame: Frame): void {

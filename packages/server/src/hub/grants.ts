@@ -5,9 +5,10 @@
 
 import { type Channel, matches, traitsOf } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
-import type { Member, User } from "../domain/message.ts";
+import type { HubEvent } from "../domain/hub-event.ts";
+import type { Member, Push, User } from "../domain/message.ts";
 import type { Clock } from "../domain/ports.ts";
-import { type ExpelHost, expel } from "./expel.ts";
+import { holdTurn } from "./turns.ts";
 
 /** What was said of one subscription, beside that it may be. */
 export interface Grant {
@@ -97,4 +98,24 @@ export function leaveWithdrawn(hub: ExpelHost, connection: Connection): void {
       "What says who this client is does not name this channel any more.",
     );
   }
+}
+
+// ---- taking out of a channel whose client did not ask to leave it
+
+/** As the hub is. */
+export interface ExpelHost {
+  leave(connection: Connection, channel: string): Promise<void>;
+  push(connection: Connection, push: Push): void;
+  observe(event: HubEvent): void;
+}
+
+/** Takes the connection out of the channel. Whether it was in it. What the client sent next waits until the cluster knows. */
+export function expel(hub: ExpelHost, connection: Connection, channel: string, code: string, message: string): boolean {
+  if (!connection.isIn(channel)) return false;
+  const left = hub.leave(connection, channel).catch((error) => {
+    hub.observe({ type: "failed", error, during: `taking a connection out of ${channel}`, connection });
+  });
+  hub.push(connection, { type: "unsubscribed", channel, by: { code, message } });
+  holdTurn(connection, left);
+  return true;
 }

@@ -1,10 +1,11 @@
-/** Every check of size, form and rate that the core makes. Each throws a CommandError that says the bound. */
+/** Every check of size, form, name and rate that the core makes. Each throws a CommandError that says the bound. */
 
 import type { App } from "../domain/app.ts";
 import { isInternal, userOfChannel } from "../domain/channel.ts";
 import type { Connection } from "../domain/connection.ts";
 import { CommandError, Disconnect } from "../domain/error.ts";
 import type { ClientLimits, EventPublication } from "../domain/message.ts";
+import type { Protocol } from "../domain/transport.ts";
 import type { HubLimits } from "./options.ts";
 import { takeToken } from "./token-bucket.ts";
 
@@ -194,3 +195,18 @@ export function bytesOf({ event, data, channel }: EventPublication): number {
 const FRAME_BYTES = 200;
 
 const ENCODER = new TextEncoder();
+
+/** What client libraries report to their applications by events: `fanfare:gap`. Nobody may publish such a one. */
+const LIBRARY_EVENTS = "fanfare:";
+
+/** Such names are clients' in every protocol: not to ask them all saves a client event 0.1 µs. */
+const CLIENT_EVENTS = "client-";
+
+/** Throws where clients of any protocol, or Fanfare's own client libraries, would take an event of this name for one of their own. */
+export function checkReserved(protocols: readonly Protocol[], event: string, fromClient: boolean): void {
+  if (event.startsWith(CLIENT_EVENTS)) return;
+  let isReserved = event.startsWith(LIBRARY_EVENTS);
+  for (const protocol of protocols) isReserved ||= protocol.reservesEvent(event, fromClient);
+  if (!isReserved) return;
+  throw new CommandError("event_reserved", `The event name ${JSON.stringify(event)} is reserved.`);
+}

@@ -3,9 +3,8 @@
 import type { Connection } from "../domain/connection.ts";
 import { Disconnect } from "../domain/error.ts";
 import type { Push } from "../domain/message.ts";
-import { checkExpiry, NOTICE_MS } from "./expiry.ts";
+import { checkExpiry, NOTICE_MS, type RefreshHost } from "./expiry.ts";
 import { endGrants, grantsEndAtMs } from "./grants.ts";
-import type { RefreshHost } from "./refresh.ts";
 import { sign } from "./signature.ts";
 import type { Tenants } from "./tenants.ts";
 

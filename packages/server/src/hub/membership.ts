@@ -3,7 +3,7 @@
 import type { Connection, Entering, Membership } from "../domain/connection.ts";
 import { CommandError } from "../domain/error.ts";
 import type { HubEvent } from "../domain/hub-event.ts";
-import type { EventPublication, Member, ResumeOptions } from "../domain/message.ts";
+import type { EventPublication, Member, Push, ResumeOptions, SubscribedPush } from "../domain/message.ts";
 import type { Awaitable } from "../domain/ports.ts";
 import { updatedMember } from "../domain/presence-publications.ts";
 import type { Audience, PresencePublication } from "./audience.ts";
@@ -289,4 +289,32 @@ function apply(publication: PresencePublication, now: Map<string, Member>): void
     case "updated":
       return void (known && now.set(known.id, updatedMember(known, publication.member)));
   }
+}
+
+// ---- the answer to a subscriber: first that it is in the channel, then what it is sent of the channel's past
+
+/** As the hub is. */
+interface ReplyHost {
+  push(connection: Connection, push: Push): void;
+  observe(event: HubEvent): void;
+}
+
+/** `mark` is what the client knows the answer by, or that it asked for nothing. */
+export function subscribedReply(
+  hub: ReplyHost,
+  connection: Connection,
+  channel: string,
+  { ref, by }: Pick<SubscribedPush, "ref" | "by">,
+): JoinReply {
+  return (members, { position, recovered, rewound, complete, events, isMissing }) => {
+    const isComplete = rewound === undefined ? undefined : complete === true;
+    const past = { position, recovered, rewound, complete: isComplete };
+    hub.push(connection, { type: "subscribed", channel, members, ...past, ref, by });
+    const sendPast = () => {
+      for (const event of events) hub.push(connection, event);
+    };
+    if (events.length > 0) connection.socket?.cork(sendPast);
+    if (recovered !== undefined) hub.observe({ type: "resumed", connection, channel, recovered });
+    if (isMissing) hub.push(connection, { type: "missed", channel });
+  };
 }

@@ -4,10 +4,9 @@
  */
 
 import type { Connection } from "../domain/connection.ts";
-import type { EventPublication, Position, Publication } from "../domain/message.ts";
+import type { EventPublication, Position, Publication, Push } from "../domain/message.ts";
 import { markSeen, type SeenNumbers } from "../domain/message-id.ts";
 import type { HistoryPage } from "../domain/ports.ts";
-import type { ChannelReader } from "./channel-reader.ts";
 
 /** Publications that wait until those before them are found. */
 export interface Hold {
@@ -186,4 +185,28 @@ const NO_READERS: readonly SequenceReader[] = [];
 
 export function isUpTo(position: Position | undefined, end: Position | undefined): boolean {
   return position !== undefined && end?.epoch === position.epoch && position.offset <= end.offset;
+}
+
+// ---- what the program itself receives a channel by
+
+/** Neither may throw. */
+export interface ChannelListener {
+  event(publication: EventPublication): void;
+  /** Something may be lost between the event before and the next. */
+  gap(): void;
+}
+
+export class ChannelReader {
+  /** It is no client. */
+  readonly socket = undefined;
+  readonly #listener: ChannelListener;
+
+  constructor(listener: ChannelListener) {
+    this.#listener = listener;
+  }
+
+  receive(push: Push): void {
+    if (push.type === "event") this.#listener.event(push);
+    else if (push.type === "gap") this.#listener.gap();
+  }
 }

@@ -1,10 +1,10 @@
-/** What an app's back end signs, and the check of it. Pusher protocol, section "signatures"; HMAC-SHA256, lower-case hex. */
+/** What an app's back end signs, and the check of it. Pusher protocol, section "signatures"; HMAC-SHA256, lower-case hex. And with which key it did. */
 
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import type { App } from "../domain/app.ts";
+import type { Connection } from "../domain/connection.ts";
 import { CommandError } from "../domain/error.ts";
 import type { ChannelProof } from "../domain/message.ts";
-import { keyId } from "./key-id.ts";
 
 /** Makes the HMAC-SHA256 of a text, in lower-case hex. */
 export type Sign = (secret: string, text: string) => string;
@@ -103,4 +103,38 @@ function keyIdOf(secret: string): string {
   if (ids.size > 10_000) ids.clear();
   ids.set(secret, id);
   return id;
+}
+
+// ---- keys by what they can be told apart by: a connection remembers which ones its proofs were made with, and never the keys
+
+const KEY_ID_BYTES = 12;
+
+export function keyId(key: string): string {
+  return createHash("sha256").update(key).digest("base64url").slice(0, KEY_ID_BYTES);
+}
+
+/** By this key it was let into a channel. */
+export function notePermission(connection: Connection, id: string | undefined): void {
+  if (id === undefined || connection.permittedBy.includes(id)) return;
+  connection.permittedBy = [...connection.permittedBy, id];
+}
+
+/** Whether it may anything by a key that is the app's no more. */
+export function standsOnOldKey({ signedInBy, permittedBy }: Connection, app: App): boolean {
+  if (signedInBy === undefined && permittedBy.length === 0) return false;
+  const valid = idsOf(app);
+  return (signedInBy !== undefined && !valid.has(signedInBy)) || permittedBy.some((id) => !valid.has(id));
+}
+
+const known = new WeakMap<App, ReadonlySet<string>>();
+
+/** An app that changes is another object. */
+function idsOf(app: App): ReadonlySet<string> {
+  const ids = known.get(app) ?? new Set(keysOf(app).map(keyId));
+  known.set(app, ids);
+  return ids;
+}
+
+function keysOf({ secrets, token }: App): readonly string[] {
+  return [...secrets, token?.secret ?? [], token?.publicKey ?? []].flat();
 }

@@ -105,3 +105,10 @@ export function numberOf(value: unknown): number {
   if (typeof value === "number" && Number.isFinite(value)) return value;
   throw new Error("It has something other than a number.");
 }
+
+// ---- what clients read of an act that they did not ask for, whoever did it, and however: one wording for each
+
+export const KICKED = "This connection was kicked from the channel.";
+export const UNSUBSCRIBED = "This connection was unsubscribed from the channel.";
+export const RECONNECT = "This client is asked to connect again.";
+export const ENDED = "This connection was ended.";

@@ -13,11 +13,10 @@ import type { Awaitable, Clock, EngineHealth } from "../domain/ports.ts";
 import { consistentUserInfo, parseUserInfo } from "../domain/user-info.ts";
 import { andThen } from "./awaitable.ts";
 import type { Ban, Bans } from "./bans.ts";
-import { expel } from "./expel.ts";
 import { spreadOf } from "./expiry.ts";
-import { noteGrant, renewGrant } from "./grants.ts";
+import { expel, noteGrant, renewGrant } from "./grants.ts";
 import { checkOpenChannelName } from "./limits.ts";
-import type { JoinReply } from "./membership.ts";
+import { type JoinReply, subscribedReply } from "./membership.ts";
 import type { NodeBus } from "./node-bus.ts";
 import {
   type DisconnectAct,
@@ -31,7 +30,6 @@ import {
   type Whose,
 } from "./steer-act.ts";
 import type { StickySubscriptions } from "./sticky-subscriptions.ts";
-import { subscribedReply } from "./subscribed-reply.ts";
 import { holdTurn } from "./turns.ts";
 import { TERMINATED, type Users } from "./users.ts";
 

@@ -4,6 +4,9 @@
  */
 
 import type { App } from "../domain/app.ts";
+import { type Channel, isInternal } from "../domain/channel.ts";
+import type { HubEvent } from "../domain/hub-event.ts";
+import type { Awaitable, RegistryChange } from "../domain/ports.ts";
 import type { HubContext } from "./context.ts";
 
 const FEW = 100;
@@ -147,4 +150,31 @@ export class SubscriptionCounts {
 
 function keyOf(app: App, channel: string): string {
   return `${app.id}/${channel}`;
+}
+
+// ---- what the engine did by itself: another node died, or this one's entries had to be written again
+
+/** As the hub is. */
+interface ChangesHost {
+  readonly subscriptionCounts: SubscriptionCounts;
+  channelOf(app: App, name: string): Channel;
+  observe(event: HubEvent): void;
+}
+
+/** For observers, and for those who are counted. */
+export async function observeChanges(
+  hub: ChangesHost,
+  appById: (id: string) => Awaitable<App | undefined>,
+  facts: readonly RegistryChange[],
+): Promise<void> {
+  const counted: [App, string][] = [];
+  for (const { app: id, ...fact } of facts) {
+    const app = await appById(id);
+    if (!app || isInternal(fact.channel)) continue;
+    if (fact.type !== "counted") hub.observe({ ...fact, app });
+    if (fact.type === "joined" || fact.type === "left" || !app.subscriptionCounts) continue;
+    if (!hub.channelOf(app, fact.channel).traits.presence) counted.push([app, fact.channel]);
+  }
+  // One after the other: where a node died, there may be thousands.
+  for (const [app, channel] of counted) await hub.subscriptionCounts.changed(app, channel);
 }

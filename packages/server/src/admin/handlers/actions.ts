@@ -13,8 +13,7 @@ import {
   checkOpenChannelName,
   checkUserId,
 } from "../../hub/limits.ts";
-import type { Whose } from "../../hub/steer-act.ts";
-import { ENDED, KICKED, RECONNECT, UNSUBSCRIBED } from "../../hub/steer-words.ts";
+import { ENDED, KICKED, RECONNECT, UNSUBSCRIBED, type Whose } from "../../hub/steer-act.ts";
 import type { Reached } from "../../hub/steering.ts";
 import { LONGEST_STICKY_MS } from "../../hub/sticky-subscriptions.ts";
 import { AdminError } from "../admin-error.ts";

@@ -5,7 +5,7 @@ import { matches } from "../../domain/channel.ts";
 import type { Position } from "../../domain/message.ts";
 import type { StoredEvent } from "../../domain/ports.ts";
 import { nodeNumber } from "../../hub/context.ts";
-import { readEvents } from "../../hub/history-page.ts";
+import { readEvents } from "../../hub/histories.ts";
 import { checkChannelName } from "../../hub/limits.ts";
 import { AdminError } from "../admin-error.ts";
 import {

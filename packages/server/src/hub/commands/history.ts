@@ -4,7 +4,7 @@ import type { Connection } from "../../domain/connection.ts";
 import { CommandError } from "../../domain/error.ts";
 import type { Command, EventPublication } from "../../domain/message.ts";
 import type { HistoryPage, HistoryQuery, StoredEvent } from "../../domain/ports.ts";
-import { type EventPage, MOST_EVENTS, PAGE_BYTES, pageOf } from "../history-page.ts";
+import { type EventPage, MOST_EVENTS, PAGE_BYTES, pageOf } from "../histories.ts";
 import type { Hub } from "../hub.ts";
 import { takeSubscribeToken, utf8Bytes } from "../limits.ts";
 import { isOwn } from "../recovery.ts";

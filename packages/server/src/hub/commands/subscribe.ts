@@ -11,10 +11,9 @@ import { consistentUserInfo, parseUserInfo, userInfoJson } from "../../domain/us
 import { andThen } from "../awaitable.ts";
 import { isGranted, noteGrant, type Permission } from "../grants.ts";
 import type { Hub } from "../hub.ts";
-import { notePermission } from "../key-id.ts";
 import { channelFull, checkChannelName, checkMemberData, checkUserId, takeSubscribeToken } from "../limits.ts";
-import { checkChannelProof } from "../signature.ts";
-import { subscribedReply } from "../subscribed-reply.ts";
+import { subscribedReply } from "../membership.ts";
+import { checkChannelProof, notePermission } from "../signature.ts";
 import { permitWatching } from "./watch.ts";
 
 type Subscribe = Extract<Command, { type: "subscribe" }>;

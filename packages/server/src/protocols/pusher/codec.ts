@@ -1,6 +1,6 @@
 /** The Pusher Channels protocol, version 7: frames to commands, pushes to frames. `data` goes out as a JSON string. */
 
-import { CommandError, type Disconnect } from "../../domain/error.ts";
+import { CommandError, type CommandErrorCode, type Disconnect } from "../../domain/error.ts";
 import { memberText } from "../../domain/json-text.ts";
 import type {
   ChannelProof,
@@ -18,7 +18,6 @@ import { userInfoJson } from "../../domain/user-info.ts";
 import { COMMAND_STATUS } from "../../http/error-response.ts";
 import { CLOSE_CODES } from "../close-codes.ts";
 import { isObject, type JsonObject, own, parseFrame } from "../json.ts";
-import { ERROR_CODES } from "./error-codes.ts";
 import { decodePlainEvent } from "./plain-event.ts";
 
 type ReadResumeOptions = (data: JsonObject, channel: string) => ResumeOptions;
@@ -195,6 +194,12 @@ function watchEvents(online: readonly string[], offline: readonly string[]): unk
   ];
   return events.filter(({ user_ids }) => user_ids.length > 0);
 }
+
+/** Refusals that have a number; every other is sent with the code null, and the connection goes on. */
+const ERROR_CODES: Partial<Record<CommandErrorCode, number>> = {
+  rate_limited: 4301,
+  too_many_watched: 4302,
+};
 
 /** A refused subscription has an event of its own; for the rest, `data` is an object, which some clients insist on. */
 function encodeRefusal({ error, command }: Extract<Push, { type: "refused" }>): string {

@@ -4,7 +4,7 @@ import { CommandError } from "../../domain/error.ts";
 import type { Position, PurgeRange } from "../../domain/message.ts";
 import type { HistoryQuery, PurgeResult, StoredEvent } from "../../domain/ports.ts";
 import { HttpError } from "../../http/error-response.ts";
-import { MOST_EVENTS, PAGE_BYTES, readEvents } from "../../hub/history-page.ts";
+import { MOST_EVENTS, PAGE_BYTES, readEvents } from "../../hub/histories.ts";
 import { checkChannelName, utf8Bytes } from "../../hub/limits.ts";
 import type { ApiCall } from "./request-body.ts";
 import { json } from "./responses.ts";

@@ -5,8 +5,7 @@ import { userInfoJson } from "../../domain/user-info.ts";
 import { LONGEST_BAN_MS } from "../../hub/bans.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { checkChannelName, checkMemberData, checkUserId } from "../../hub/limits.ts";
-import type { Whose } from "../../hub/steer-act.ts";
-import { KICKED, RECONNECT, UNSUBSCRIBED } from "../../hub/steer-words.ts";
+import { KICKED, RECONNECT, UNSUBSCRIBED, type Whose } from "../../hub/steer-act.ts";
 import type { Reached } from "../../hub/steering.ts";
 import { LONGEST_STICKY_MS } from "../../hub/sticky-subscriptions.ts";
 

@@ -6,7 +6,7 @@ import { type ChannelKind, kindOf } from "../../domain/channel.ts";
 import type { Position, PurgeRange, Sender } from "../../domain/message.ts";
 import { payloadValue } from "../../domain/payload.ts";
 import type { ChannelSummary, StoredEvent } from "../../domain/ports.ts";
-import { readEvents } from "../../hub/history-page.ts";
+import { readEvents } from "../../hub/histories.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { checkChannelName } from "../../hub/limits.ts";
 import type { Reached } from "../../hub/steering.ts";

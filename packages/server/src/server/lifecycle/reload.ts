@@ -9,7 +9,7 @@ import { Disconnect } from "../../domain/error.ts";
 import { type Barrier, barred } from "../../guards/ip.ts";
 import { spreadOf } from "../../hub/expiry.ts";
 import type { Hub } from "../../hub/hub.ts";
-import { standsOnOldKey } from "../../hub/key-id.ts";
+import { standsOnOldKey } from "../../hub/signature.ts";
 
 /** What came of a reload. */
 export interface Reloaded {
