@@ -24,7 +24,7 @@ export interface SignedIn {
 type Method = "GET" | "POST";
 
 /** The server says no, in its own words. */
-export class AdminRefusal extends ToolError {
+class AdminRefusal extends ToolError {
   readonly code: string;
 
   constructor(code: string, message: string) {
@@ -70,6 +70,14 @@ export class AdminClient {
 
   get<T>(path: string): Promise<T> {
     return this.call<T>("GET", path);
+  }
+
+  /** Undefined where the server refuses with this code. */
+  async find<T>(path: string, missing = "not_found"): Promise<T | undefined> {
+    return this.get<T>(path).catch((error: unknown) => {
+      if (error instanceof AdminRefusal && error.code === missing) return undefined;
+      throw error;
+    });
   }
 
   /** Signs in where that was not done yet. */

@@ -1,7 +1,7 @@
 /** Connections of every node: of one node by a call, of several by what each of them says of itself. */
 
 import type { ConnectionDetail, ConnectionEntry, ConnectionList, Overview } from "fanfare/wire/admin";
-import { type AdminClient, AdminRefusal, apiPath } from "./admin-client.ts";
+import { type AdminClient, apiPath } from "./admin-client.ts";
 import { watchLive } from "./live-watch.ts";
 
 interface Asked {
@@ -51,12 +51,8 @@ export async function findConnections(
 
 /** Undefined where no node has it. */
 export async function findConnection({ admin, app, signal }: Asked, id: string): Promise<ConnectionDetail | undefined> {
-  try {
-    return await admin.get<ConnectionDetail>(apiPath(["apps", app, "connections", id]));
-  } catch (error) {
-    if (!(error instanceof AdminRefusal) || error.code !== "not_found") throw error;
-  }
-  if ((await nodeIds(admin)).length <= 1) return undefined;
+  const here = await admin.find<ConnectionDetail>(apiPath(["apps", app, "connections", id]));
+  if (here || (await nodeIds(admin)).length <= 1) return here;
   let found: ConnectionDetail | undefined;
   const watch = { type: "connection" as const, app, id };
   const hear = ({ connection }: { readonly connection?: ConnectionDetail }) => {

@@ -3,7 +3,7 @@
 import type { Acted, ChannelDetail, Done } from "fanfare/wire/admin";
 import { brokenJson } from "fanfare/wire/json";
 import { object, string } from "zod";
-import { type AdminClient, AdminRefusal, apiPath, ToolError } from "../admin-client.ts";
+import { type AdminClient, apiPath, ToolError } from "../admin-client.ts";
 import * as input from "../input.ts";
 import { type ToolSpec, tool } from "../tool.ts";
 
@@ -29,12 +29,12 @@ const publish = tool({
 });
 
 /** What is sent is sent, even where nobody can be counted. */
-async function subscribersOf(admin: AdminClient, app: string, channel: string): Promise<number | string> {
-  try {
-    return (await admin.get<ChannelDetail>(apiPath(["apps", app, "channel"], { name: channel }))).subscribers;
-  } catch (error) {
-    return error instanceof AdminRefusal && error.code === "not_found" ? 0 : "unknown";
-  }
+function subscribersOf(admin: AdminClient, app: string, channel: string): Promise<number | string> {
+  const detail = admin.find<ChannelDetail>(apiPath(["apps", app, "channel"], { name: channel }));
+  return detail.then(
+    (found) => found?.subscribers ?? 0,
+    () => "unknown",
+  );
 }
 
 const disconnect = tool({

@@ -13,7 +13,7 @@ import {
   type Series,
 } from "fanfare/wire/admin";
 import { int, object } from "zod";
-import { type AdminClient, AdminRefusal, apiPath, ToolError } from "../admin-client.ts";
+import { type AdminClient, apiPath, ToolError } from "../admin-client.ts";
 import { findConnection, findConnections } from "../connections.ts";
 import { type ClientFacts, explainDelivery, UNSEEN } from "../explain-delivery.ts";
 import * as input from "../input.ts";
@@ -53,7 +53,7 @@ const explain = tool({
     const seen = await seenOf(context, watched, Math.max(LATELY_MS, watchSeconds * 1000));
     const [overview, detail, client, counts] = await Promise.all([
       admin.get<Overview>("api/overview"),
-      channelDetail(admin, id, channel),
+      admin.find<ChannelDetail>(apiPath(["apps", id, "channel"], { name: channel })),
       clientFacts(context, id, { connection, user }),
       countsOf(admin, id),
     ]);
@@ -70,15 +70,6 @@ const explain = tool({
     };
   },
 });
-
-async function channelDetail(admin: AdminClient, app: string, name: string): Promise<ChannelDetail | undefined> {
-  try {
-    return await admin.get<ChannelDetail>(apiPath(["apps", app, "channel"], { name }));
-  } catch (error) {
-    if (error instanceof AdminRefusal && error.code === "not_found") return undefined;
-    throw error;
-  }
-}
 
 /** Channels of the same name but for the prefix, or whose name has it in it. */
 async function similarTo(admin: AdminClient, app: string, name: string): Promise<readonly string[]> {
@@ -113,13 +104,8 @@ async function clientFacts(
 
 /** Undefined where the server counts nothing by the second. */
 async function countsOf(admin: AdminClient, app: string) {
-  try {
-    const { points } = await admin.get<Series>(apiPath(["statistics"], { app, span: "second" }));
-    return points.reduce(addStatistics, noStatistics());
-  } catch (error) {
-    if (error instanceof AdminRefusal && error.code === "not_available") return undefined;
-    throw error;
-  }
+  const series = await admin.find<Series>(apiPath(["statistics"], { app, span: "second" }), "not_available");
+  return series?.points.reduce(addStatistics, noStatistics());
 }
 
 /** What the server keeps of the last minutes, and what happens meanwhile. Handshakes that are turned away name no channel. */
