@@ -241,10 +241,7 @@ export class Lifecycle implements ExtensionsHost, StorageHost {
   }
 
   #run(deps: Dependencies): Promise<ServerProcess> {
-    if (this.#worker) {
-      const reload = async (config: Config) => (await this.reload(config)).closed;
-      return this.#worker.run(deps, { reload, reloadTls: () => this.reloadTls(), stop: () => this.stop() });
-    }
+    if (this.#worker) return this.#worker.run(deps, this);
     return deps.config.workers > 1 ? Primary.start(deps, this.#number) : ServingProcess.start(deps);
   }
 

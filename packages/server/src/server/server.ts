@@ -38,7 +38,7 @@ import type { Implementations } from "./implementations.ts";
 import type { Reloaded } from "./lifecycle/reload.ts";
 import { type LaunchOptions, type Stats, type Status, serverStats, serverStatus } from "./lifecycle/status.ts";
 import { Lifecycle } from "./lifecycle.ts";
-import { dashboardUrl, urlOf } from "./urls.ts";
+import { dashboardUrl, urlOf } from "./serving-process.ts";
 
 export class Server<D extends Declaration = AnyDeclaration, U extends User = User> {
   readonly #lifecycle: Lifecycle;

@@ -2,6 +2,7 @@
 
 import type { Logger } from "pino";
 import type { AppDirectory } from "../apps/app-directory.ts";
+import { isUnixSocketPath } from "../config/schema/fields.ts";
 import type { Config } from "../config/schema/schema.ts";
 import type { EngineHealth } from "../domain/ports.ts";
 import type { Hub } from "../hub/hub.ts";
@@ -23,6 +24,18 @@ const SWEEP_MS = 1_000;
 
 /** Where clients reach a server, and where its API is. */
 export type ListenAddress = Pick<Listeners, "hostname" | "port" | "apiHostname" | "apiPort">;
+
+/** The same as a URL. */
+export function urlOf({ hostname, port }: Pick<ListenAddress, "hostname" | "port">, { tls }: Config): string {
+  if (isUnixSocketPath(hostname)) return `unix:${hostname}`;
+  const host = hostname === "0.0.0.0" || hostname === "::" ? "127.0.0.1" : hostname;
+  return `${tls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+/** Where its dashboard is: with the key that signs one in, where there is one. */
+export function dashboardUrl(url: string, { dashboard, path }: Config, key: string | undefined): string {
+  return `${url}${path}${dashboard.path}/${key === undefined ? "" : `?key=${key}`}`;
+}
 
 /** A server between its start and its stop: this process, or the workers that this process has started. */
 export interface ServerProcess {
@@ -245,16 +258,10 @@ class EngineHealthLog {
     this.#looks = health.reachable ? FIRST_LOOKS : this.#looks + 1;
     if (this.#isAway === !health.reachable || this.#looks < FIRST_LOOKS) return;
     this.#isAway = !health.reachable;
-    if (!health.reachable && health.refusal !== undefined)
-      this.#log.error(
-        { why: health.why, refusal: health.refusal },
-        "the engine refuses what it is asked: publications wait, and are refused after `publishWaitS`",
-      );
-    else if (health.reachable) this.#log.info("the engine can be reached again");
-    else
-      this.#log.error(
-        { why: health.why },
-        "the engine cannot be reached: publications wait, and are refused after `publishWaitS`",
-      );
+    if (health.reachable) return this.#log.info("the engine can be reached again");
+    const { why, refusal } = health;
+    const what = refusal === undefined ? "the engine cannot be reached" : "the engine refuses what it is asked";
+    const about = { why, ...(refusal !== undefined && { refusal }) };
+    this.#log.error(about, `${what}: publications wait, and are refused after \`publishWaitS\``);
   }
 }

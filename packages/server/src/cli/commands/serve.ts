@@ -11,7 +11,7 @@ import type { LaunchOptions } from "../../server/lifecycle/status.ts";
 import type { Server } from "../../server/server.ts";
 import { networkAddresses } from "../../server/system/machine.ts";
 import { ListenError } from "../../server/websocket/listen-error.ts";
-import { workerIdentity } from "../../server/workers/worker-identity.ts";
+import { workerIdentity } from "../../server/workers/ipc-messages.ts";
 import { banner } from "../banner.ts";
 import { loadHere, readConfigFlags } from "../config-flags.ts";
 import { backgroundReport, startInBackground } from "../daemon/background.ts";

@@ -126,12 +126,12 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 type Act = (connection: Connection, data: unknown) => unknown;
 
 export class EventHandlers {
-  readonly #hooks: Pick<Hooks, "runMessageHooks" | "hasMessageHooks">;
+  readonly #hooks: Pick<Hooks, "runMessageHooks" | "hasListener">;
   readonly #handlers = new Map<string, Handler>();
   /** Undefined where the program declares nothing. */
   declared: DeclaredEvents | undefined;
 
-  constructor(hooks: Pick<Hooks, "runMessageHooks" | "hasMessageHooks">) {
+  constructor(hooks: Pick<Hooks, "runMessageHooks" | "hasListener">) {
     this.#hooks = hooks;
   }
 
@@ -143,7 +143,7 @@ export class EventHandlers {
   /** The message hooks run first; `further` handles what the program does not. Throws CommandError where there is neither hook nor handler, or the data are not as declared. */
   call(connection: Connection, event: string, data: unknown, further?: Act): Awaitable<unknown> {
     const handler: Act | undefined = this.#handlers.get(event) ?? this.#handlers.get("*") ?? further;
-    if (!handler && !this.#hooks.hasMessageHooks) {
+    if (!handler && !this.#hooks.hasListener("message", undefined)) {
       const name = JSON.stringify(event.slice(0, 64));
       throw new CommandError("unknown_command", `Nothing on this server handles ${name}.`);
     }

@@ -71,17 +71,12 @@ export class Hooks {
   readonly guard: Guard = {
     publication: (publication: EventPublication): Awaitable<undefined> => {
       const { app, channel, event, data, from } = publication;
-      if (from === undefined || !this.#hears("message", channel)) return undefined;
+      if (from === undefined || !this.hasListener("message", channel)) return undefined;
       const connection = this.#host.connection(app, from.connection);
       if (!connection) return undefined;
       return andThen(this.runMessageHooks(connection, { event, data: payloadValue(data), channel }), () => undefined);
     },
   };
-
-  /** Whether there are listeners for what clients send to the program itself. */
-  get hasMessageHooks(): boolean {
-    return this.#hears("message", undefined);
-  }
 
   /** One listener after the other; the first that throws or answers `false` refuses the message. */
   runMessageHooks(connection: Connection, message: Message): Awaitable<void> {
@@ -107,9 +102,10 @@ export class Hooks {
     }
   }
 
-  /** Whether any listener decides about the channel. */
-  hasListener(name: "authorize" | "watch", channel: string): boolean {
-    return this.#hears(name, channel);
+  /** Whether any listener is for the channel; undefined is what belongs to none. */
+  hasListener(name: HookName, channel: string | undefined): boolean {
+    const listeners = this.#all(name);
+    return listeners.length > 0 && listeners.some((one) => isFor(one.channel, channel));
   }
 
   /** The first listener for the channel decides. Undefined where there is none. */
@@ -171,11 +167,6 @@ export class Hooks {
 
   #put<Name extends HookName>(name: Name, listeners: readonly Listener<Name>[]): void {
     Object.assign(this.#listeners, { [name]: listeners });
-  }
-
-  #hears(name: HookName, channel: string | undefined): boolean {
-    const listeners = this.#all(name);
-    return listeners.length > 0 && listeners.some((one) => isFor(one.channel, channel));
   }
 
   #emit<Name extends HookName>(name: Name, channel: string | undefined, ...args: Parameters<HookTypes[Name]>): void {

@@ -88,12 +88,15 @@ export class RegisteredEndpoint implements Endpoint, EndpointContext {
   /** A connection, or a refusal in HTTP. Never rejects. */
   async accept(request: Request, params: Params, address: string): Promise<AcceptedHandshake | Response> {
     try {
-      const { origin, offered } = this.#offer(request);
+      const { headers } = request;
+      const origin = headers.get("origin");
+      const names = (headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
+      const offered = names.filter((name) => name !== "");
       if (this.full) throw this.full;
       if (origin !== null && this.#mayConnect?.(origin) === false) {
         return errorResponse(403, "unauthorized", "This origin may not connect to this endpoint.");
       }
-      const agreed = this.#protocols?.find.call(offered, (name) => this.#protocols?.includes(name));
+      const agreed = offered.find((name) => this.#protocols?.includes(name));
       if (this.#protocols && offered.length > 0 && agreed === undefined) {
         const spoken = this.#protocols.join(", ");
         return errorResponse(400, "protocol_unsupported", `This endpoint speaks ${spoken} (Sec-WebSocket-Protocol).`);
@@ -108,11 +111,6 @@ export class RegisteredEndpoint implements Endpoint, EndpointContext {
       if (!isKnown) this.failed(error, `upgrade of the endpoint ${this.path}`);
       return errorResponseFor(error);
     }
-  }
-
-  #offer({ headers }: Request): { origin: string | null; offered: string[] } {
-    const offered = (headers.get("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
-    return { origin: headers.get("origin"), offered: offered.filter((name) => name !== "") };
   }
 
   #accepted(

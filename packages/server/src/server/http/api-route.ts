@@ -11,7 +11,7 @@ import type { Route } from "./router.ts";
 export interface ApiRouteOptions {
   readonly api: Api;
   readonly identify: ResolveCaller;
-  readonly metrics: Pick<Metrics, "measuresCalls" | "apiAnswered" | "apiMeasured"> | undefined;
+  readonly metrics: Pick<Metrics, "measuresCalls" | "apiAnswered" | "apiMeasured">;
   readonly isApp: (id: string) => boolean;
 }
 
@@ -21,26 +21,19 @@ const APP = /\/apps\/([^/]+)\//;
 export function apiRoute({ api, identify, metrics, isApp }: ApiRouteOptions): Route {
   return (request, url, listener) => {
     const from = () => identify(request, url, listener).address;
-    const answer = api(request, url, from);
-    if (!metrics) return answer;
-    return answer?.then((response) => {
+    return api(request, url, from)?.then((response) => {
       metrics.apiAnswered(response.status);
-      return metrics.measuresCalls ? measured(metrics, request, url, response) : response;
+      return metrics.measuresCalls ? measured(request, url, response) : response;
     });
   };
 
-  async function measured(
-    counters: NonNullable<ApiRouteOptions["metrics"]>,
-    request: Request,
-    url: URL,
-    response: Response,
-  ): Promise<Response> {
+  async function measured(request: Request, url: URL, response: Response): Promise<Response> {
     const [, app] = APP.exec(url.pathname) ?? [];
     if (app === undefined || !isApp(app)) return response;
     // The body is read already. A chunked one does not say how long it was, and no Pusher library sends such.
     const received = Number(request.headers.get("content-length") ?? 0);
     const { size } = await response.clone().blob();
-    counters.apiMeasured(app, received, size);
+    metrics.apiMeasured(app, received, size);
     return response;
   }
 }

@@ -17,7 +17,6 @@ import {
   readdirSync,
   renameSync,
   rmSync,
-  type Stats,
   statSync,
   writeSync,
 } from "node:fs";
@@ -81,7 +80,9 @@ export class LogFile {
     const { path, clock } = this.#options;
     mkdirSync(dirname(path), { recursive: true });
     const fd = openSync(path, FLAGS, FILE_MODE);
-    const { dev, ino, size, mtimeMs, isRegular } = facts(fstatSync(fd));
+    const stats = fstatSync(fd);
+    const { dev, ino, size, mtimeMs } = stats;
+    const isRegular = stats.isFile();
     const day = dayOf(size > 0 && isRegular ? mtimeMs : clock.wallMs());
     this.#file = { fd, dev, ino, isRegular, day, size };
     this.#lookAtMs = clock.monotonicMs() + LOOK_MS;
@@ -215,11 +216,6 @@ export class LogFile {
     this.#missing += 1;
     this.#options.fallback(lines);
   }
-}
-
-function facts(stats: Stats) {
-  const { dev, ino, size, mtimeMs } = stats;
-  return { dev, ino, size, mtimeMs, isRegular: stats.isFile() };
 }
 
 function sentence(missing: number): string {

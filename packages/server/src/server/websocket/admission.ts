@@ -116,7 +116,8 @@ function admitTo(
   const protocol = protocolAt(options, address);
   const isPusher = protocol.name === options.pusher.name;
   const version = isPusher ? pusherVersionOf(address, options.strictProtocol) : undefined;
-  const connection = createConnection(options, caller, protocol, appOf());
+  const app = appOf();
+  const connection = new Connection(options.newId(), app, protocol, caller.address, options.clock.monotonicMs());
   if (transport) connection.transport = transport;
   connection.isEncrypted = caller.isEncrypted;
   describeClient(connection, request, query);
@@ -126,7 +127,7 @@ function admitTo(
     if (!user && protocol === options.native && query.get("auth") === "frame") {
       connection.awaitsAuthentication = true;
     }
-    if (version === undefined && !connection.awaitsAuthentication) checkAnonymous(connection.app, user);
+    if (version === undefined && !connection.awaitsAuthentication) checkAnonymous(app, user);
     // A Pusher client signs in by a command, unless its app's back end is asked.
     const admitted = { connection, user: version === undefined || connection.backend ? user : undefined };
     return andThen(options.acquireQuota(connection), () => admitted);
@@ -169,15 +170,6 @@ function checkAnonymous({ anonymous }: App, user: User | undefined): void {
   if (user || anonymous) return;
   const message = "This app requires a token (anonymous is off): connect with ?token=JWT.";
   throw new Disconnect("unauthorized", message);
-}
-
-function createConnection(
-  { newId, clock }: AdmissionOptions,
-  { address }: Caller,
-  protocol: Protocol,
-  app: App,
-): Connection {
-  return new Connection(newId(), app, protocol, address, clock.monotonicMs());
 }
 
 /** Most clients are of a few kinds: each text is stored once. */

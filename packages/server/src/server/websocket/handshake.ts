@@ -35,14 +35,15 @@ interface Handshake extends HandshakeContext {
 export function handleHandshake(
   options: HandshakeOptions,
   pendingUsers: PendingUsers,
-  { request, url, caller, server, transport }: HandshakeContext,
+  context: HandshakeContext,
 ): Awaitable<Response | undefined> {
   const { hub, ipConnectionLimiter } = options;
-  const { address } = caller;
+  const { request, url } = context;
+  const { address } = context.caller;
   if (options.isDraining()) return shuttingDown();
   const waitS = ipConnectionLimiter.acquire(address);
   if (waitS !== undefined) return tooManyConnections(hub, address, waitS, ipConnectionLimiter.messageFor(address));
-  const handshake: Handshake = { request, url, caller, server, ...(transport && { transport }), isOpen: false };
+  const handshake: Handshake = { ...context, isOpen: false };
   const decision = options.dashboard.isLive(url)
     ? connectDashboard(options, handshake)
     : unlessAborted(request, decide(options, pendingUsers, handshake), handshake);

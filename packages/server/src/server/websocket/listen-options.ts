@@ -20,7 +20,7 @@ export type SocketData = Connection | RejectedClient | EndpointConnection;
 export type Listener = BunServer<SocketData>;
 
 /** What a handshake needs: all but the ordinary requests. */
-export type HandshakeOptions = Omit<ListenOptions, "handleRequest">;
+export type HandshakeOptions = Omit<ListenOptions, "handleRequest" | "handleApi">;
 
 export interface ListenOptions {
   readonly config: Config;
@@ -45,4 +45,6 @@ export interface ListenOptions {
   readonly capacityError: () => Disconnect | undefined;
   /** Ordinary HTTP. */
   readonly handleRequest: RequestHandler;
+  /** The same on the API's own port. */
+  readonly handleApi: RequestHandler;
 }

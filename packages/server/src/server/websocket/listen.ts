@@ -6,6 +6,7 @@ import { isUnixSocketPath } from "../../config/schema/fields.ts";
 import type { Awaitable } from "../../domain/ports.ts";
 import { barred } from "../../guards/ip.ts";
 import { errorResponseFor } from "../../http/error-response.ts";
+import type { RequestHandler } from "../http/router.ts";
 import {
   addressForbidden,
   badRequest,
@@ -18,14 +19,12 @@ import { HandshakeQueue } from "./handshake-queue.ts";
 import type { Listener, ListenOptions, SocketData } from "./listen-options.ts";
 import { socketHandler } from "./socket-handler.ts";
 
-export type { Listener, ListenOptions } from "./listen-options.ts";
-
 /** Where to listen, with what, and to whom. */
 export interface ListenAddress {
   readonly hostname: string;
   readonly port: number;
   readonly tls: TLSOptions[] | undefined;
-  /** Whether WebSockets are opened here. */
+  /** Whether it is the clients' port, and not that of the API: WebSockets are opened there only. */
   readonly acceptsWebSockets: boolean;
 }
 
@@ -71,18 +70,21 @@ function dispatcher(
 ): Dispatch {
   const { hub } = options;
   const queue = new HandshakeQueue(hub.clock);
+  // Asked each time: a reload brings others.
+  const handle: RequestHandler = (request, url, server) =>
+    (acceptsWebSockets ? options.handleRequest : options.handleApi)(request, url, server);
   return (request, server) => {
     const url = parseUrl(request);
     if (!url) return badRequest("The Host header is not a host.");
     // Each header that is read costs a call of the API a hundredth, and a handshake is always a GET.
     const isHandshake = request.method === "GET" && request.headers.get("upgrade")?.toLowerCase() === "websocket";
     // The caller of the API matters only where addresses are listed.
-    if (!isHandshake && !options.barrier) return options.handleRequest(request, url, server);
+    if (!isHandshake && !options.barrier) return handle(request, url, server);
     const caller = options.identify(request, url, server);
     const setting = options.barrier?.(caller.address);
     if (!isHandshake) {
       if (setting) return addressForbidden(hub, request, url, caller, barred(setting));
-      return options.handleRequest(request, url, server);
+      return handle(request, url, server);
     }
     if (setting) return handshakeForbidden(hub, caller, barred(setting));
     if (!acceptsWebSockets) return badRequest("This port is for the HTTP API, and takes no WebSockets.");

@@ -7,14 +7,12 @@
 import { ConfigError } from "../../config/config-error.ts";
 import type { TopicWriter } from "../../domain/transport.ts";
 import { isWorthCompressing } from "../compression.ts";
-import type { RequestHandler } from "../http/router.ts";
 import type { TlsCredentials } from "../tls/read-certificates.ts";
-import { type Listener, type ListenOptions, listen } from "./listen.ts";
+import { listen } from "./listen.ts";
+import type { Listener, ListenOptions } from "./listen-options.ts";
 import { stopAccepting } from "./stop-accepting.ts";
 
 export interface ListenersOptions extends ListenOptions {
-  /** What is answered on the API's own port. */
-  readonly handleApi: RequestHandler;
   /** The readers that are no WebSockets. */
   readonly streams: Required<TopicWriter>;
 }
@@ -58,12 +56,9 @@ export class Listeners implements TopicWriter {
 
   #openApi(wanted: number): Port {
     const hostname = this.apiHostname;
-    const options = this.#options;
-    // Whatever else is asked of the options is asked of what they are by then.
-    const answering: ListenOptions = Object.create(options, { handleRequest: { get: () => options.handleApi } });
     try {
       return openPort(wanted, this.#credentials, (port, now) =>
-        listen(answering, { hostname, port, tls: now?.api, acceptsWebSockets: false }),
+        listen(this.#options, { hostname, port, tls: now?.api, acceptsWebSockets: false }),
       );
     } catch (error) {
       void this.stop(true);

@@ -1,10 +1,11 @@
-/** The messages between a server's first process and its workers. */
+/** What a server's first process and its workers say to each other: by a variable of the environment at first, then by messages. */
 
 import { parseConfig } from "../../config/load.ts";
 import type { Config } from "../../config/schema/schema.ts";
 import type { HubBatch, WorkerBatch } from "../../engines/workers/messages.ts";
 import type { Reading } from "../../observers/metrics/merge.ts";
 import type { Scraped } from "../../observers/metrics/snapshot.ts";
+import type { WorkerInfo } from "../embed/types.ts";
 
 /** What a worker runs with: the same for all, even if the program or the configuration file has changed meanwhile. */
 export interface Assignment {
@@ -73,4 +74,29 @@ export function serializeConfig(config: Config): string {
 
 export function deserializeConfig(text: string): Config {
   return parseConfig(JSON.parse(text));
+}
+
+/** Which worker, and of which of the program's servers, in the order of their making. */
+export interface WorkerIdentity extends WorkerInfo {
+  readonly server: number;
+}
+
+/** Not of the configuration, which refuses names that it does not know. */
+const NAME = "_FANFARE_WORKER";
+
+/** By which a process learns that it is one of a server's workers; its own children do not inherit it. */
+export function workerEnvironment(mark: WorkerIdentity): Record<string, string> {
+  return { [NAME]: JSON.stringify({ ...mark, primary: process.pid }) };
+}
+
+/** This process's own; undefined where it is no worker. */
+export const workerIdentity: WorkerIdentity | undefined = takeMark();
+
+function takeMark(): WorkerIdentity | undefined {
+  const text = process.env[NAME];
+  // Whatever this process starts is not that worker.
+  delete process.env[NAME];
+  if (text === undefined || process.send === undefined) return undefined;
+  const { index, count, server, primary } = JSON.parse(text) as WorkerIdentity & { primary: number };
+  return primary === process.ppid ? { index, count, server } : undefined;
 }

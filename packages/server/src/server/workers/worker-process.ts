@@ -8,8 +8,14 @@ import type { Reading } from "../../observers/metrics/merge.ts";
 import type { Scraped } from "../../observers/metrics/snapshot.ts";
 import type { WorkerInfo } from "../embed/types.ts";
 import { withinTime } from "../system/promises.ts";
-import type { Assignment, Failure, FromWorker, ToWorker, WorkerCommand } from "./ipc-messages.ts";
-import { workerEnvironment } from "./worker-identity.ts";
+import {
+  type Assignment,
+  type Failure,
+  type FromWorker,
+  type ToWorker,
+  type WorkerCommand,
+  workerEnvironment,
+} from "./ipc-messages.ts";
 
 export interface WorkerProcessOptions {
   readonly place: WorkerInfo;

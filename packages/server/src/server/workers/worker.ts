@@ -7,6 +7,7 @@ import type { RequestLimits } from "../../engines/workers/requests.ts";
 import type { Metrics } from "../../observers/metrics/metrics.ts";
 import type { Scraped } from "../../observers/metrics/snapshot.ts";
 import type { WorkerInfo } from "../embed/types.ts";
+import type { Reloaded } from "../lifecycle/reload.ts";
 import type { Dependencies } from "../parts.ts";
 import { ServingProcess } from "../serving-process.ts";
 import { withinTime } from "../system/promises.ts";
@@ -18,15 +19,14 @@ import {
   serializeError,
   type ToWorker,
   type WorkerCommand,
+  workerIdentity,
 } from "./ipc-messages.ts";
-import { workerIdentity } from "./worker-identity.ts";
 
 /** What the first process may have the worker's server do. */
 export interface WorkerActions {
   /** Drains and ends. */
   stop(): Promise<void>;
-  /** Resolves with how many connections had to go. */
-  reload(config: Config): Promise<number>;
+  reload(config: Config): Promise<Pick<Reloaded, "closed">>;
   reloadTls(): Promise<boolean>;
 }
 
@@ -181,7 +181,7 @@ export class Worker {
     if (!this.#actions) throw new Error("This worker does not listen yet.");
     switch (command.type) {
       case "reload":
-        return this.#actions.reload(deserializeConfig(command.config));
+        return (await this.#actions.reload(deserializeConfig(command.config))).closed;
       case "reloadTls":
         return (await this.#actions.reloadTls()) ? 1 : 0;
       case "appChanged":
