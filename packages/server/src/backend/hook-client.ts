@@ -10,7 +10,7 @@ import type { TraceStep } from "../domain/trace-step.ts";
 import { NoAnswer, post, type Reach } from "../http/post.ts";
 import { signedHeaders } from "../hub/signature.ts";
 import { ANSWER_BYTES, type Answer, type Question, Refusal, readAnswer } from "./answers.ts";
-import { CircuitBreaker, type Pass } from "./circuit-breaker.ts";
+import { CircuitBreaker } from "./circuit-breaker.ts";
 
 /** What became of a question: the back end let it pass or refused it, failed, or was not asked since it is down or busy. */
 export type HookOutcome = "allowed" | "refused" | "failed" | "unasked";
@@ -74,18 +74,16 @@ export class HookClient {
     for (const agent of Object.values(this.#agents)) agent.destroy();
   }
 
-  /**
-   * Throws BackendDown where there is no answer, Refusal where it is no, and
-   * Error where the back end does not know what to do with the question.
-   */
+  /** Throws BackendDown where there is no answer, Refusal where it is no, and Error where the back end cannot do with the question. */
   async ask<Q extends Question>(asked: Asked<Q>): Promise<Answer<Q>> {
     const { app, hook } = asked;
-    const { clock, answered, turned } = this.#options;
+    const { clock, answered } = this.#options;
     const { slots, breakers } = this.#stateOf(app);
     const breaker = breakers.get(hook) ?? new CircuitBreaker(clock, this.#options.random);
     breakers.set(hook, breaker);
     const pass = breaker.enter();
     const sinceMs = clock.monotonicMs();
+    const turned = (isDown: boolean, why = "") => this.#options.turned(app, hook, isDown, why);
     const done = (outcome: HookOutcome) => answered(app, hook, outcome, (clock.monotonicMs() - sinceMs) / 1000);
     if (!pass) {
       done("unasked");
@@ -93,36 +91,25 @@ export class HookClient {
     }
     try {
       const answer = await this.#exchange(asked, slots);
-      if (breaker.answered(pass)) turned(app, hook, false, "");
+      if (breaker.answered(pass)) turned(false);
       done("allowed");
       return answer;
     } catch (error) {
-      throw this.#failure(app, hook, error, breaker, pass, done);
+      if (error instanceof NoAnswer) {
+        const detail = error.message.startsWith("the hook") ? error.message : `the hook ${hook}: ${error.message}`;
+        if (breaker.failed(pass)) turned(true, detail);
+        done("failed");
+        throw new BackendDown(detail);
+      }
+      if (error instanceof BackendDown) {
+        breaker.cancelled(pass);
+        done("unasked");
+      } else {
+        if (breaker.answered(pass)) turned(false);
+        done(error instanceof Refusal ? "refused" : "failed");
+      }
+      throw error;
     }
-  }
-
-  #failure(
-    app: App,
-    hook: Question,
-    error: unknown,
-    breaker: CircuitBreaker,
-    pass: Pass,
-    done: (outcome: HookOutcome) => void,
-  ): unknown {
-    if (error instanceof BackendDown) {
-      breaker.cancelled(pass);
-      done("unasked");
-      return error;
-    }
-    if (!(error instanceof NoAnswer)) {
-      if (breaker.answered(pass)) this.#options.turned(app, hook, false, "");
-      done(error instanceof Refusal ? "refused" : "failed");
-      return error;
-    }
-    const detail = error.message.startsWith("the hook") ? error.message : `the hook ${hook}: ${error.message}`;
-    if (breaker.failed(pass)) this.#options.turned(app, hook, true, detail);
-    done("failed");
-    return new BackendDown(detail);
   }
 
   async #exchange<Q extends Question>(asked: Asked<Q>, slots: RequestSlots): Promise<Answer<Q>> {

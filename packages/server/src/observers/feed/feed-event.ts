@@ -23,16 +23,11 @@ export type FeedSource = HubEvent | WebhookOutcome;
 export function feedEventOf(source: FeedSource): FeedNames | undefined {
   switch (source.type) {
     case "opened":
-    case "closed": {
-      const { id, app } = source.connection;
-      const type = source.type === "opened" ? "connected" : "disconnected";
-      return { type, app: app.id, connection: id, user: personOf(source.connection)?.id };
-    }
+    case "closed":
+      return { type: source.type === "opened" ? "connected" : "disconnected", ...namesOf(source.connection) };
     case "subscribed":
-    case "unsubscribed": {
-      const { connection, channel, type } = source;
-      return { type, app: connection.app.id, connection: connection.id, user: personOf(connection)?.id, channel };
-    }
+    case "unsubscribed":
+      return { type: source.type, ...namesOf(source.connection), channel: source.channel };
     case "occupied":
     case "vacated":
     case "gap":
@@ -55,15 +50,7 @@ export function feedEventOf(source: FeedSource): FeedNames | undefined {
       const event = command && "event" in command ? command.event : undefined;
       // It may be the name that was refused.
       const names = { channel: channel?.slice(0, LONGEST_NAME), event: event?.slice(0, LONGEST_NAME) };
-      const { id, app } = connection;
-      return {
-        type: "refused",
-        app: app.id,
-        connection: id,
-        user: personOf(connection)?.id,
-        code: error.code,
-        ...names,
-      };
+      return { type: "refused", ...namesOf(connection), code: error.code, ...names };
     }
     case "api-refused":
       return { type: "refused", app: source.app?.id, code: source.error.code };
@@ -81,6 +68,10 @@ export function feedEventOf(source: FeedSource): FeedNames | undefined {
     case "steered":
       return undefined;
   }
+}
+
+function namesOf(connection: Connection) {
+  return { app: connection.app.id, connection: connection.id, user: personOf(connection)?.id };
 }
 
 /** As whom it is signed in, or else in a presence channel. */

@@ -1,29 +1,15 @@
 /** The numbers of the moment at which the metrics are read, what the apps did in total until then, and the text that Prometheus gets. */
 
+import type { AppStatistics } from "../../domain/app-statistics.ts";
 import type { EngineHealth } from "../../domain/ports.ts";
+import type { AppStats } from "../../hub/tenants.ts";
 
 /** What one app did since it was first used. */
-export interface AppTotals {
-  readonly messagesIn: number;
-  readonly messagesOut: number;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-}
+export type AppTotals = Pick<AppStatistics, "messagesIn" | "messagesOut" | "bytesIn" | "bytesOut">;
 
 /** The same with what it has now. */
-export interface AppSnapshot extends AppTotals {
+export interface AppSnapshot extends AppTotals, Omit<AppStats, "app"> {
   readonly id: string;
-  readonly connections: number;
-  readonly subscriptions: number;
-  readonly channels: Readonly<Record<"public" | "private" | "presence", number>>;
-  readonly transports: readonly TransportSnapshot[];
-}
-
-/** Connections that speak the same protocol over the same transport. */
-export interface TransportSnapshot {
-  readonly protocol: string;
-  readonly transport: string;
-  readonly connections: number;
 }
 
 /** What stands at the moment of asking. */

@@ -3,6 +3,7 @@
 import type { Measured } from "../../domain/app-statistics.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
 import type { Observer } from "../../domain/ports.ts";
+import type { AppStats } from "../../hub/tenants.ts";
 import { type Durations, DurationsSince } from "../metrics/counts.ts";
 import { RefusalCounts } from "../metrics/refusals.ts";
 
@@ -31,16 +32,7 @@ export const OF_NODE = "";
 
 export interface MeasurementsOptions {
   readonly nodeName: string;
-  readonly appStats: () => readonly {
-    readonly app: string;
-    readonly transports: readonly {
-      readonly protocol: string;
-      readonly transport: string;
-      readonly connections: number;
-      /** Those of them that are over TLS. */
-      readonly encrypted: number;
-    }[];
-  }[];
+  readonly appStats: () => readonly Pick<AppStats, "app" | "transports">[];
   readonly memoryBytes: () => number;
   /** How long events took to reach readers, since the start. */
   readonly deliveries: Pick<Durations, "counts" | "count">;

@@ -1,5 +1,6 @@
 /** The numbers of each app and node in a table: one row an interval, added up to rows of hours and days as they come. */
 
+import type { Point } from "../../admin/api-types.ts";
 import type { Database } from "../../database/open.ts";
 import type { StatisticTable } from "../../database/schema.ts";
 import {
@@ -9,11 +10,6 @@ import {
   statisticsOf,
 } from "../../domain/app-statistics.ts";
 import { addToSpans, endedNodes, forgetSpans, type Span } from "./spans.ts";
-
-/** What all nodes together counted in one span of time that began at `atMs`. */
-export interface Point extends AppStatistics {
-  readonly atMs: number;
-}
 
 /** What is forgotten together. */
 const TABLES = ["fanfare_statistics", "fanfare_series"] as const;

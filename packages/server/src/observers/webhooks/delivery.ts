@@ -182,56 +182,47 @@ export class Delivery {
     const [first] = messages;
     if (!first || !(await queue.claim(messages, this.#now))) return false;
     try {
-      await this.#send(messages, target);
+      await this.#send(first, messages, target);
     } catch (error) {
-      return this.#reschedule(messages, error instanceof Error ? error.message : "The request failed.");
+      return this.#reschedule(first, messages, error instanceof Error ? error.message : "The request failed.");
     }
     await queue.done(messages);
     onOutcome(first.app, "sent", messages.length);
     return true;
   }
 
-  async #send(messages: readonly StoredDelivery[], { app, hook, reach }: Target): Promise<void> {
-    const { timeoutMs, version, trace } = this.#options;
-    const [first] = messages;
+  async #send(first: StoredDelivery, messages: readonly StoredDelivery[], { app, hook, reach }: Target): Promise<void> {
+    const { timeoutMs, version, trace, clock, attempted } = this.#options;
     const events = messages.map(({ event }) => event).join(",");
     // Put together as text, so that what is signed is what the fact was written down as. A hook's is a body already.
-    const isHook = first?.target === DISCONNECT_TARGET;
-    const body = isHook ? events : `{"time_ms":${first?.createdAtMs ?? this.#now},"events":[${events}]}`;
-    const step = trace?.(app.id, hook.url, messages.length, (first?.attempts ?? 0) + 1);
+    const isHook = first.target === DISCONNECT_TARGET;
+    const body = isHook ? events : `{"time_ms":${first.createdAtMs},"events":[${events}]}`;
+    const step = trace?.(app.id, hook.url, messages.length, first.attempts + 1);
     const headers = {
       ...hook.headers,
       ...(step && step.parent !== "" && { traceparent: step.parent }),
       ...signedHeaders(app, body, version),
     };
-    const report = this.#begin(app.id, first?.target ?? hook.url);
-    let status: number | undefined;
+    const sinceMs = clock.monotonicMs();
+    const report = (answer: Pick<Attempt, "isTaken" | "status">) =>
+      attempted({ app: app.id, target: first.target, tookMs: clock.monotonicMs() - sinceMs, ...answer });
+    let answered: Pick<Attempt, "status"> = {};
     try {
-      ({ status } = await post({ url: hook.url, headers, body, timeoutMs, reach }));
+      const { status } = await post({ url: hook.url, headers, body, timeoutMs, reach });
+      answered = { status };
       if (status < 200 || status >= 300) throw new Error(`The receiver answered ${status}.`);
       step?.end();
-      report(true, status);
+      report({ isTaken: true, status });
     } catch (error) {
       step?.end(error);
-      report(false, status);
+      report({ isTaken: false, ...answered });
       throw error;
     }
   }
 
-  #begin(app: string, target: string): (isTaken: boolean, status: number | undefined) => void {
-    const { clock, attempted } = this.#options;
-    const sinceMs = clock.monotonicMs();
-    return (isTaken, status) => {
-      const tookMs = clock.monotonicMs() - sinceMs;
-      attempted({ app, target, tookMs, isTaken, ...(status !== undefined && { status }) });
-    };
-  }
-
   /** Whether some are dead, and so no longer in the way of others. */
-  async #reschedule(messages: readonly StoredDelivery[], why: string): Promise<boolean> {
+  async #reschedule(first: StoredDelivery, messages: readonly StoredDelivery[], why: string): Promise<boolean> {
     const { queue, retryForMs, onOutcome, random } = this.#options;
-    const [first] = messages;
-    if (!first) return false;
     const dueAt = this.#now + backoffMs(first.attempts, RETRY_BACKOFF) * (0.75 + random() / 2);
     const isOver = ({ createdAtMs }: StoredDelivery) => dueAt > createdAtMs + retryForMs;
     const dead = messages.filter(isOver);
