@@ -96,28 +96,28 @@ export function build(deps: Dependencies, engine: Engine): Parts {
     ...{ streams, hub, relay, settings: config.http },
     isClosing: () => drainState.requests !== undefined,
   });
-  if (relay) new OwnedSessions(hub, sessions).start();
+  if (relay) new OwnedSessions(sessions).start();
   const around = { nodeId: node.id, engine, startedAtMs, apps, hub, memory, room, lag, dashboard, drainState };
   const parts = { ...around, ipConnectionLimiter, slowConsumers, streams, sessions };
   const listeners = new Listeners(buildListenOptions(deps, parts));
   const heldWrites = new HeldWrites(listeners, clock, config.fanout.holdMs);
   const { endpoints } = extensions;
   const drain: DrainController = new DrainController({
-    ...{ nodeId: node.id, clock, settings: config, state: drainState, hub, listeners, endpoints, sessions },
+    ...{ nodeId: node.id, settings: config, state: drainState, hub, listeners, endpoints, sessions },
   });
   return { ...parts, backend, listeners, heldWrites, drain, ...watchCluster(deps, parts) };
 }
 
 function watchCluster(
-  { clock, log, config, storage }: Dependencies,
+  { log, config, storage }: Dependencies,
   { nodeId, hub, engine, room, drainState }: Pick<Parts, "nodeId" | "hub" | "engine" | "room" | "drainState">,
 ): Pick<Parts, "rebalancer" | "clusterWatch"> {
   const rebalancer = new Rebalancer({
-    ...{ nodeId, hub, clock, log, settings: config.cluster },
+    ...{ nodeId, hub, log, settings: config.cluster },
     isDraining: () => drainState.isDraining,
     asked: (count) => storage.metrics.relocationAsked(count),
   });
-  return { rebalancer, clusterWatch: new ClusterWatch({ hub, clock, engine: engine.name, room, rebalancer }) };
+  return { rebalancer, clusterWatch: new ClusterWatch({ hub, engine: engine.name, room, rebalancer }) };
 }
 
 interface HubParts extends Pick<HubOptions, "node" | "engine" | "deciders" | "observersOfAll"> {

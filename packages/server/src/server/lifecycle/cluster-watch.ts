@@ -1,7 +1,7 @@
 /** Looks at the other nodes of the cluster from time to time: whether one has room while this one is full, and whether one has joined. */
 
 import { isEngineAway } from "../../domain/error.ts";
-import type { Clock, NodeState } from "../../domain/ports.ts";
+import type { NodeState } from "../../domain/ports.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { isInService, NodeStates } from "../cluster/node-states.ts";
 import type { RoomMonitor } from "../cluster/room-monitor.ts";
@@ -9,7 +9,6 @@ import type { Rebalancer } from "./rebalancer.ts";
 
 export interface ClusterWatchOptions {
   readonly hub: Hub;
-  readonly clock: Clock;
   /** Of the engine. */
   readonly engine: string;
   readonly room: RoomMonitor;
@@ -32,15 +31,15 @@ export class ClusterWatch {
 
   constructor(options: ClusterWatchOptions) {
     this.#options = options;
-    this.#states = new NodeStates(options.hub, options.clock);
+    this.#states = new NodeStates(options.hub, options.hub.clock);
     this.#isAlone = ONE_SERVER.includes(options.engine);
   }
 
   /** Call it every second. */
   tick(): void {
     if (this.#isAlone) return;
-    const { clock, room, rebalancer } = this.#options;
-    const nowMs = clock.monotonicMs();
+    const { hub, room, rebalancer } = this.#options;
+    const nowMs = hub.clock.monotonicMs();
     rebalancer.tick(nowMs);
     const everyMs = room.isNearlyFull ? NEARLY_FULL_MS : USUALLY_MS;
     // Ticks come a little early or late.

@@ -64,7 +64,6 @@ export class DrainState {
 
 export interface DrainControllerOptions {
   readonly nodeId: string;
-  readonly clock: Clock;
   readonly settings: DrainSettings;
   readonly state: DrainState;
   readonly hub: Hub;
@@ -82,16 +81,12 @@ export class DrainController {
   /** Those of a reloaded configuration take the place of the first ones. */
   settings: DrainSettings;
   #switchedOn: AbortController | undefined;
-  #isLastNode = false;
+  /** Whether no other node took over what this one left; known when it has stopped. */
+  isLastNode = false;
 
   constructor(options: DrainControllerOptions) {
     this.#options = options;
     this.settings = options.settings;
-  }
-
-  /** Whether no other node took over what this one left; known when it has stopped. */
-  get isLastNode(): boolean {
-    return this.#isLastNode;
   }
 
   /** Tells the clients that are here, and those that come, to connect again (4200): to another node. Until it is switched off. */
@@ -128,12 +123,13 @@ export class DrainController {
 
   /** Disconnects clients over a part of the time there is, the rest of which is for their leaving. */
   async disconnectAll(): Promise<void> {
-    const { clock, hub, nodeId, state } = this.#options;
+    const { hub, nodeId, state } = this.#options;
+    const { clock } = hub;
     const deadlineMs = clock.monotonicMs() + this.settings.drainTimeoutS * 1000;
     await this.#disconnectAll();
     await this.#until(() => !this.#isOccupied, deadlineMs - clock.monotonicMs());
     await this.#settled();
-    this.#isLastNode = await isLastNode(hub, nodeId);
+    this.isLastNode = await isLastNode(hub, nodeId);
     state.requests = "too late";
   }
 
@@ -160,18 +156,18 @@ export class DrainController {
   }
 
   async #until(isSo: () => boolean, withinMs: number): Promise<void> {
-    const { clock } = this.#options;
+    const { clock } = this.#options.hub;
     const deadlineMs = clock.monotonicMs() + withinMs;
     while (!isSo() && clock.monotonicMs() < deadlineMs) await Bun.sleep(5);
   }
 
   get #disconnectOptions(): Omit<DisconnectOptions, "connections"> {
-    const { clock, hub } = this.#options;
+    const { hub } = this.#options;
     const { drainTimeoutS, drainSpreadS = Number.POSITIVE_INFINITY } = this.settings;
     return {
       disconnect: (one, why) => (one instanceof EndpointConnection ? one.disconnect(why) : hub.disconnect(one, why)),
       spreadMs: Math.min(drainSpreadS, drainTimeoutS / 2) * 1000,
-      clock,
+      clock: hub.clock,
     };
   }
 

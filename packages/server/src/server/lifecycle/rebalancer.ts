@@ -7,7 +7,7 @@
 import type { Logger } from "pino";
 import type { Config } from "../../config/schema/schema.ts";
 import { isEngineAway } from "../../domain/error.ts";
-import type { Clock, ClusterShares } from "../../domain/ports.ts";
+import type { ClusterShares } from "../../domain/ports.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { answerShares, type NodeShare, sharesOf } from "../cluster/cluster-shares.ts";
 import { disconnectGradually } from "./drain-controller.ts";
@@ -15,7 +15,6 @@ import { disconnectGradually } from "./drain-controller.ts";
 export interface RebalancerOptions {
   readonly nodeId: string;
   readonly hub: Hub;
-  readonly clock: Clock;
   readonly log: Logger;
   readonly settings: Config["cluster"];
   readonly isDraining: () => boolean;
@@ -128,7 +127,7 @@ export class Rebalancer {
 
   /** How many were asked. */
   async #ask(count: number): Promise<number> {
-    const { hub, clock } = this.#options;
+    const { hub } = this.#options;
     const { rebalancePerS } = this.settings;
     let asked = 0;
     await disconnectGradually({
@@ -140,7 +139,7 @@ export class Rebalancer {
       },
       spreadMs: (count / rebalancePerS) * 1000,
       fewest: 1,
-      clock,
+      clock: hub.clock,
       pause: (ms) => Bun.sleep(Math.max(ms, 1000 / rebalancePerS)),
       signal: this.#stopped.signal,
     });
@@ -182,7 +181,7 @@ export class Rebalancer {
   }
 
   get #nowMs(): number {
-    return this.#options.clock.monotonicMs();
+    return this.#options.hub.clock.monotonicMs();
   }
 }
 

@@ -53,7 +53,7 @@ export class Storage {
   /** What counts for the program's own sinks, each from one of its own numbers to the next. */
   readonly #sinkCounters: Counters[] = [];
   readonly #statisticsWriters: { start(): void; close(): Promise<void> }[] = [];
-  readonly #webhooks: WebhookPipeline | undefined;
+  readonly #pipeline: WebhookPipeline | undefined;
   readonly #outcomeListeners = new Set<OutcomeListener>();
   readonly #retention: RetentionJob | undefined;
   readonly #startup: DatabaseStartup | undefined;
@@ -111,9 +111,9 @@ export class Storage {
     }
     const onOutcome: OutcomeListener = (...outcome) => this.#webhookOutcome(...outcome);
     const { receivers, tracing } = this;
-    this.#webhooks = new WebhookPipeline({ ...options, database, node, tracing, onOutcome, receivers });
+    this.#pipeline = new WebhookPipeline({ ...options, database, node, tracing, onOutcome, receivers });
     this.#retention = new RetentionJob({
-      rules: retentionRules(options, database, this.#webhooks.queue, this.statistics),
+      rules: retentionRules(options, database, this.#pipeline.queue, this.statistics),
       wallMs: () => clock.wallMs(),
       failed: (error, during) => host.failed(error, during),
     });
@@ -164,7 +164,7 @@ export class Storage {
   }
 
   get webhookQueue(): WebhookQueue | undefined {
-    return this.#webhooks?.queue;
+    return this.#pipeline?.queue;
   }
 
   /**
@@ -173,7 +173,7 @@ export class Storage {
    */
   async withApps(config: Config): Promise<Awaited<ReturnType<typeof withDemoApp>>> {
     const { log, given } = this.#options;
-    if (!this.#webhooks && config.apps.some(isTold)) {
+    if (!this.#pipeline && config.apps.some(isTold)) {
       log.warn("an app has its first webhooks: without a database they are sent after a restart only");
     }
     const stored = this.sqlApps?.list() ?? [];
@@ -188,14 +188,14 @@ export class Storage {
   }
 
   get observers(): readonly Observer[] {
-    const webhooks = this.#webhooks ? [this.#webhooks.observe] : [];
+    const webhooks = this.#pipeline ? [this.#pipeline.webhooks.observe] : [];
     const counters = this.#allCounters.map(({ observe }) => observe);
     const measured = this.series ? [this.measurements.observe] : [];
     return [...counters, this.metrics.observe, this.#auditAppActs, ...measured, ...webhooks];
   }
 
   /** Resolves when the queue has what was observed. Never rejects. */
-  readonly flushed = (): Promise<void> => this.#webhooks?.written ?? Promise.resolve();
+  readonly flushed = (): Promise<void> => this.#pipeline?.webhooks.written ?? Promise.resolve();
 
   get #allCounters(): readonly Counters[] {
     return [this.counters, ...this.#sinkCounters];
@@ -232,7 +232,7 @@ export class Storage {
   async #finish(sendsRest: boolean): Promise<void> {
     // A receiver that takes its time does not cost the last numbers.
     await Promise.all([
-      this.#webhooks?.close(sendsRest),
+      this.#pipeline?.webhooks.close(sendsRest),
       ...this.#statisticsWriters.map((writer) => writer.close()),
       this.#retention?.close(),
       this.sqlApps?.close(),
@@ -259,7 +259,7 @@ export class Storage {
     this.telemetry?.startMetrics(this.metrics);
     if (this.database) this.#warnOfSeparateDatabases(this.database);
     await this.#startup?.start();
-    this.#webhooks?.start();
+    this.#pipeline?.delivery.start();
   }
 
   /** A leave on one node and a join on another are then two events in two outboxes, and both are sent. */

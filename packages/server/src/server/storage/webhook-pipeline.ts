@@ -31,8 +31,8 @@ export interface WebhookPipelineOptions extends StorageOptions {
 export class WebhookPipeline {
   readonly queue: WebhookQueue;
   readonly #options: WebhookPipelineOptions;
-  readonly #delivery: Delivery;
-  readonly #webhooks: Webhooks;
+  readonly delivery: Delivery;
+  readonly webhooks: Webhooks;
   #nodesAskedAtMs = Number.NEGATIVE_INFINITY;
   #leavingSeenAtMs = Number.NEGATIVE_INFINITY;
 
@@ -43,7 +43,7 @@ export class WebhookPipeline {
     const timeoutMs = timeoutS * 1000;
     this.#options = options;
     this.queue = new WebhookQueue(database, node, timeoutMs * 2);
-    this.#delivery = new Delivery({
+    this.delivery = new Delivery({
       ...{ queue: this.queue, clock, timeoutMs, version, failed, onOutcome },
       apps: { byId: (id) => host.findApp(id), byKey: () => undefined },
       attempted: (attempt) => receivers.attempted(attempt),
@@ -53,32 +53,14 @@ export class WebhookPipeline {
       hookReach: hookSettings(config).reach,
       ...(tracing && { trace: (...step) => tracing.webhook(...step) }),
     });
-    this.#webhooks = new Webhooks({
-      ...{ queue: this.queue, delivery: this.#delivery, clock, failed },
+    this.webhooks = new Webhooks({
+      ...{ queue: this.queue, delivery: this.delivery, clock, failed },
       leaveDelayMs: leaveDelayS * 1000,
       isPresent: (app, event) => this.#isPresent(app, event.channel, event.user_id),
       ...(isQueueShared(config, options.given.engine) && {
         isAnotherNodeDraining: () => this.#isAnotherNodeDraining(),
       }),
     });
-  }
-
-  get observe(): Webhooks["observe"] {
-    return this.#webhooks.observe;
-  }
-
-  /** Resolves when the queue has what was observed. Never rejects. */
-  get written(): Promise<void> {
-    return this.#webhooks.written;
-  }
-
-  start(): void {
-    this.#delivery.start();
-  }
-
-  /** Writes what is not yet written; `sendsRest`: tries once more what no receiver took yet. */
-  close(sendsRest: boolean): Promise<void> {
-    return this.#webhooks.close(sendsRest);
   }
 
   /** For a while after its last report as well: a node that has left the cluster may still be writing. */

@@ -34,8 +34,8 @@ export class OwnedSessions {
   readonly #sessions: Sessions;
   readonly #readers = new Map<string, RemoteReader>();
 
-  constructor(hub: Hub, sessions: Sessions) {
-    this.#hub = hub;
+  constructor(sessions: Sessions) {
+    this.#hub = sessions.hub;
     this.#sessions = sessions;
   }
 

@@ -29,7 +29,8 @@ export class MemoryMonitor {
   readonly #processes: number;
   readonly #read: () => number;
   readonly #collect: () => void;
-  #markBytes: number;
+  /** Infinity where there is none. */
+  markBytes: number;
   #usedBytes = 0;
   #isFull = false;
   #lookedAtMs = Number.NEGATIVE_INFINITY;
@@ -40,12 +41,12 @@ export class MemoryMonitor {
     this.#processes = options.processes;
     this.#read = options.usedBytes ?? (() => process.memoryUsage.rss());
     this.#collect = options.collect ?? (() => Bun.gc(true));
-    this.#markBytes = this.#markFor(options.markBytes);
+    this.markBytes = this.#markFor(options.markBytes);
   }
 
   /** Another mark from now on. */
   setMark(markBytes: number | undefined): void {
-    this.#markBytes = this.#markFor(markBytes);
+    this.markBytes = this.#markFor(markBytes);
     this.#lookedAtMs = Number.NEGATIVE_INFINITY;
   }
 
@@ -53,11 +54,6 @@ export class MemoryMonitor {
   get usedBytes(): number {
     this.#look();
     return this.#usedBytes;
-  }
-
-  /** Infinity where there is none. */
-  get markBytes(): number {
-    return this.#markBytes;
   }
 
   get isFull(): boolean {
@@ -70,7 +66,7 @@ export class MemoryMonitor {
     if (nowMs - this.#lookedAtMs < LOOK_EVERY_MS) return;
     this.#lookedAtMs = nowMs;
     this.#usedBytes = this.#read();
-    this.#isFull = this.#usedBytes > this.#markBytes * (this.#isFull ? RELIEF : 1);
+    this.#isFull = this.#usedBytes > this.markBytes * (this.#isFull ? RELIEF : 1);
     if (!this.#isFull || nowMs - this.#collectedAtMs < COLLECT_EVERY_MS) return;
     this.#collectedAtMs = nowMs;
     this.#collect();

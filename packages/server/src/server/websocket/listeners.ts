@@ -33,7 +33,8 @@ export class Listeners implements TopicWriter {
   /** Listeners that were replaced: they take no new clients. */
   readonly #retired = new Set<Listener>();
   readonly #compresses: boolean;
-  #credentials: TlsCredentials | undefined;
+  /** What new clients get; undefined without TLS, and while no listener is open because none could be. */
+  credentials: TlsCredentials | undefined;
 
   constructor(options: ListenersOptions) {
     const { host, compression, tls } = options.config;
@@ -47,7 +48,7 @@ export class Listeners implements TopicWriter {
   open(credentials: TlsCredentials | undefined): void {
     const { config } = this.#options;
     const { hostname } = this;
-    this.#credentials = credentials;
+    this.credentials = credentials;
     this.#clients = openPort(config.port, credentials, (port, now) =>
       listen(this.#options, { hostname, port, tls: now?.clients, acceptsWebSockets: true }),
     );
@@ -57,7 +58,7 @@ export class Listeners implements TopicWriter {
   #openApi(wanted: number): Port {
     const hostname = this.apiHostname;
     try {
-      return openPort(wanted, this.#credentials, (port, now) =>
+      return openPort(wanted, this.credentials, (port, now) =>
         listen(this.#options, { hostname, port, tls: now?.api, acceptsWebSockets: false }),
       );
     } catch (error) {
@@ -102,21 +103,16 @@ export class Listeners implements TopicWriter {
     return this.#all.reduce((sum, listener) => sum + listener.pendingRequests, 0);
   }
 
-  /** What new clients get; undefined without TLS, and while no listener is open because none could be. */
-  get credentials(): TlsCredentials | undefined {
-    return this.#credentials;
-  }
-
   /**
    * New clients get these. Open connections stay, and a request under way is answered. Where Bun cannot listen with them, it
    * goes on with those it had, and throws.
    */
   replace(credentials: TlsCredentials): void {
-    const before = this.#credentials;
+    const before = this.credentials;
     // Until a listener is open for sure, so that the next check tries again.
-    this.#credentials = undefined;
+    this.credentials = undefined;
     for (const port of this.#ports) this.#swap(port, credentials, before);
-    this.#credentials = credentials;
+    this.credentials = credentials;
   }
 
   /** All in one turn of the event loop, so that no other process can take the port in between. */
@@ -127,7 +123,7 @@ export class Listeners implements TopicWriter {
     } catch (error) {
       if (before) {
         port.listener = port.open(before);
-        this.#credentials = before;
+        this.credentials = before;
       }
       throw error;
     }

@@ -56,7 +56,7 @@ export class Primary implements ServerProcess {
   #isStopping = false;
   /** Its workers send their clients to other machines. */
   #isDraining = false;
-  #isLastNode = false;
+  isLastNode = false;
 
   /** Resolves when all workers listen. Throws what Bun throws when it cannot listen, ConfigError, or a worker's error. */
   static async start(deps: Dependencies, server: number): Promise<Primary> {
@@ -194,7 +194,7 @@ export class Primary implements ServerProcess {
   async reload(deps: Dependencies): Promise<number> {
     // The ports are those that were picked.
     const { port, tls } = this.#config;
-    const held = deps.config.tls && tls && { tls: { ...deps.config.tls, ...api(tls) } };
+    const held = deps.config.tls && tls && { tls: { ...deps.config.tls, ...(tls.api && { api: tls.api }) } };
     const config = { ...deps.config, port, ...held };
     const assignment = this.#assignmentOf({ ...deps, config });
     const closed = await this.#supervisor.command({ type: "reload", config: assignment.config }, assignment);
@@ -224,16 +224,11 @@ export class Primary implements ServerProcess {
   /** Its workers read them. */
   readonly outboxStates = [];
 
-  /** As of `ServerProcess.isLastNode`. */
-  get isLastNode(): boolean {
-    return this.#isLastNode;
-  }
-
   /** Every worker tells its clients to connect again (4200), and ends when they have gone. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     await this.#supervisor.stop();
-    this.#isLastNode = await isLastNode(this.hub, this.#id);
+    this.isLastNode = await isLastNode(this.hub, this.#id);
     await this.#close();
   }
 
@@ -260,10 +255,6 @@ export class Primary implements ServerProcess {
     };
     return { config: serializeConfig(config), isJoined, isDraining: this.#isDraining, ...generated };
   }
-}
-
-function api({ api: held }: NonNullable<Config["tls"]>): Pick<NonNullable<Config["tls"]>, "api"> {
-  return held ? { api: held } : {};
 }
 
 interface WorkerMetricsOptions {

@@ -53,14 +53,15 @@ export class Supervisor {
   readonly #slots: readonly Slot[];
   /** Those that were sent the stop command. */
   readonly #leaving = new Set<WorkerProcess>();
-  #assignment: Assignment;
+  /** What those that start from now on run with. */
+  assignment: Assignment;
   #heartbeatTimer: ReturnType<typeof setInterval> | undefined;
   #isStopping = false;
   readonly #replacements = new InTurn();
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    this.#assignment = options.assignment;
+    this.assignment = options.assignment;
     this.#slots = Array.from({ length: options.count }, (_, index) => ({
       index,
       child: undefined,
@@ -83,11 +84,6 @@ export class Supervisor {
     }
   }
 
-  /** What those that start from now on run with. */
-  get assignment(): Assignment {
-    return this.#assignment;
-  }
-
   get pids(): readonly number[] {
     return this.#slots.flatMap(({ child }) => child?.pid ?? []);
   }
@@ -96,15 +92,15 @@ export class Supervisor {
    * To every worker, as soon as it listens. Resolves with the sum of their answers. Those that start later run with
    * `assignment`, unless one refuses the command; then it throws that one's error.
    */
-  async command(command: WorkerCommand, assignment = this.#assignment): Promise<number> {
-    const before = this.#assignment;
-    this.#assignment = assignment;
+  async command(command: WorkerCommand, assignment = this.assignment): Promise<number> {
+    const before = this.assignment;
+    this.assignment = assignment;
     const children = this.#slots.flatMap(({ child, next }) => [child, next].filter((one) => one !== undefined));
     try {
       const counts = await Promise.all(children.map((child) => child.command(command)));
       return counts.reduce((sum, count) => sum + count, 0);
     } catch (error) {
-      this.#assignment = before;
+      this.assignment = before;
       throw error;
     }
   }
@@ -180,7 +176,7 @@ export class Supervisor {
     clearTimeout(slot.restarting);
     const { server, count, attach } = this.#options;
     const place = { index: slot.index, count };
-    const child = new WorkerProcess({ place, server, assignment: this.#assignment, attach });
+    const child = new WorkerProcess({ place, server, assignment: this.assignment, attach });
     slot.next = child;
     const ended = child.exited.then(() => this.#onExit(slot, child));
     const late = setTimeout(() => {
