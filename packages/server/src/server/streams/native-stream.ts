@@ -11,7 +11,6 @@ import { bearerIn } from "../../guards/token.ts";
 import { errorResponse, HttpError } from "../../http/error-response.ts";
 import { receive, receiveRequest } from "../../hub/execute.ts";
 import type { Route } from "../http/router.ts";
-import type { HandshakeOptions } from "../websocket/listen-options.ts";
 import { readCommands } from "./commands.ts";
 import {
   type Cors,
@@ -22,7 +21,6 @@ import {
   outcomeError,
   outcomeResponse,
   SESSION_GONE,
-  TOO_MANY_MISSES,
   TOO_MANY_REQUESTS,
   waitForTurn,
 } from "./deliver.ts";
@@ -42,6 +40,7 @@ import type { SessionKind } from "./sessions.ts";
 import {
   answerPage,
   callerOf,
+  checkMisses,
   corsHeaders,
   findApp,
   pinFor,
@@ -108,12 +107,6 @@ async function checkAndAct(
   const late = session && action !== close ? await waitForTurn(native.options.hub, session) : undefined;
   if (late) throw outcomeError(late);
   return action(native, { ...asked, relayed });
-}
-
-/** Who asks for many sessions that are not there may not have other nodes asked. Throws HttpError. */
-function checkMisses(options: HandshakeOptions, asked: StreamRequest): void {
-  const { address } = callerOf(options, asked);
-  if (options.ipConnectionLimiter.hasMissedTooOften(address)) throw outcomeError(TOO_MANY_MISSES);
 }
 
 async function relayedTo(

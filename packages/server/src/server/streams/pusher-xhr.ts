@@ -5,7 +5,7 @@
 
 import type { App } from "../../domain/app.ts";
 import { Disconnect } from "../../domain/error.ts";
-import { errorResponseFor, HttpError, isKnownError, methodNotAllowed } from "../../http/error-response.ts";
+import { errorResponseFor, HttpError, methodNotAllowed } from "../../http/error-response.ts";
 import { receiveRequest } from "../../hub/execute.ts";
 import type { Route } from "../http/router.ts";
 import type { HandshakeOptions } from "../websocket/listen-options.ts";
@@ -15,11 +15,9 @@ import {
   deliverInTurn,
   NOT_THE_PAGE,
   type Outcome,
-  outcomeError,
   outcomeResponse,
   refusalFor,
   SESSION_GONE,
-  TOO_MANY_MISSES,
   waitAsPusher,
 } from "./deliver.ts";
 import { movedTo, sockJsPoll, sockJsStream } from "./framing.ts";
@@ -28,7 +26,15 @@ import { PollReader, StreamReader } from "./readers.ts";
 import type { Relayed } from "./relay.ts";
 import type { Session } from "./session.ts";
 import type { SessionKind, Sessions } from "./sessions.ts";
-import { callerOf, corsHeaders, findApp, pinFor, preflightResponse, type StreamRequest } from "./stream-request.ts";
+import {
+  answerPage,
+  callerOf,
+  checkMisses,
+  corsHeaders,
+  findApp,
+  pinFor,
+  type StreamRequest,
+} from "./stream-request.ts";
 
 export interface PusherXhrOptions {
   readonly options: HandshakeOptions;
@@ -50,8 +56,6 @@ interface XhrRequest extends StreamRequest {
   /** Of this app and client. */
   readonly sessionId: string;
   readonly action: string;
-  readonly app: App | undefined;
-  readonly origin: string | null;
 }
 
 export function pusherXhrRoute(xhr: PusherXhrOptions): Route {
@@ -63,46 +67,38 @@ export function pusherXhrRoute(xhr: PusherXhrOptions): Route {
   };
 }
 
-async function answer(xhr: PusherXhrOptions, asked: Omit<XhrRequest, "app" | "origin">): Promise<Response> {
-  const { request, key } = asked;
-  const origin = request.headers.get("origin");
+async function answer(xhr: PusherXhrOptions, asked: XhrRequest): Promise<Response> {
+  const { request, key, action } = asked;
   let app: App | undefined;
   try {
     app = await findApp(xhr.options.admission.apps, key);
   } catch (error) {
     const response = errorResponseFor(error, ANY_ORIGIN);
-    return asked.action === "xhr_send" ? response : refused(xhr, response, { ...sockJsStream.headers, ...ANY_ORIGIN });
+    return action === "xhr_send" ? response : refused(xhr, response, { ...sockJsStream.headers, ...ANY_ORIGIN });
   }
-  const cors = corsHeaders(app, origin);
-  if (request.method === "OPTIONS") return preflightResponse(app, origin, PREFLIGHT);
-  if (request.method !== "POST") return methodNotAllowed("POST", "OPTIONS");
-  try {
-    return await dispatch(xhr, { ...asked, app, origin }, cors);
-  } catch (error) {
-    if (!isKnownError(error)) xhr.options.hub.observe({ type: "failed", error, during: "an HTTP transport" });
-    return errorResponseFor(error, cors);
-  }
+  return answerPage(xhr.options, asked, {
+    preflight: PREFLIGHT,
+    during: "an HTTP transport",
+    findApp: () => app,
+    act: async (_app, cors) =>
+      request.method === "POST" ? dispatch(xhr, asked, cors) : methodNotAllowed("POST", "OPTIONS"),
+  });
 }
 
 /** Where the connection is here, or on another node, or nowhere yet. */
 async function dispatch(xhr: PusherXhrOptions, asked: XhrRequest, cors: Cors): Promise<Response> {
-  const { sessions } = xhr;
-  const { sessionId, origin, action } = asked;
+  const { sessions, options } = xhr;
+  const { sessionId, action, request } = asked;
+  const origin = request.headers.get("origin");
   const session = sessions.find(sessionId);
   const refusal = session && refusalFor(session, origin);
   if (refusal) return outcomeResponse(refusal, cors);
-  const owner = session ? undefined : await elsewhere(xhr, asked);
+  if (!session) checkMisses(options, asked);
+  const owner = session ? undefined : await sessions.relay?.noted(sessionId);
   const relayed = owner === undefined ? undefined : { owner, session: sessionId, origin };
   if (action === "xhr_send") return outcomeResponse(forPusher(await send(xhr, asked, session, relayed)), cors);
-  if (session) await waitAsPusher(xhr.options.hub, session);
+  if (session) await waitAsPusher(options.hub, session);
   return (relayed && (await readElsewhere(xhr, asked, relayed, cors))) ?? read(xhr, asked, cors);
-}
-
-/** The node that has the session. Who asks for many that are not there may not have others asked. Throws HttpError. */
-async function elsewhere({ options, sessions }: PusherXhrOptions, asked: XhrRequest): Promise<number | undefined> {
-  if (options.ipConnectionLimiter.hasMissedTooOften(callerOf(options, asked).address))
-    throw outcomeError(TOO_MANY_MISSES);
-  return sessions.relay?.noted(asked.sessionId);
 }
 
 /** Bodies are read side by side. */

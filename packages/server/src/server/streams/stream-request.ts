@@ -8,7 +8,7 @@ import { errorResponseFor, HttpError, isKnownError } from "../../http/error-resp
 import type { Caller } from "../http/caller.ts";
 import type { Route } from "../http/router.ts";
 import type { HandshakeOptions } from "../websocket/listen-options.ts";
-import { type Cors, observeRefusal, SESSION_GONE } from "./deliver.ts";
+import { type Cors, observeRefusal, outcomeError, SESSION_GONE, TOO_MANY_MISSES } from "./deliver.ts";
 import { type Closing, forEventSource } from "./framing.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Tickets } from "./tickets.ts";
@@ -32,7 +32,8 @@ export interface PageAnswer {
   readonly preflight: Preflight;
   /** For the log. */
   readonly during: string;
-  readonly closing: Closing;
+  /** Where an EventSource may ask: what it is told in place of a status. */
+  readonly closing?: Closing;
   readonly findApp: () => Awaitable<App | undefined>;
   readonly act: (app: App | undefined, cors: Cors) => Promise<Response>;
 }
@@ -56,8 +57,15 @@ export async function answerPage(
     observeRefusal(options.hub, error, address, answer.during);
     if (isKnownError(error) && error.code === SESSION_GONE.code) options.ipConnectionLimiter.noteMiss(address);
     const response = errorResponseFor(error, cors);
-    return request.method === "GET" ? forEventSource(response, answer.closing, cors) : response;
+    const { closing } = answer;
+    return closing && request.method === "GET" ? forEventSource(response, closing, cors) : response;
   }
+}
+
+/** Who asks for many sessions that are not there may not have other nodes asked. Throws HttpError. */
+export function checkMisses(options: HandshakeOptions, asked: StreamRequest): void {
+  const { address } = callerOf(options, asked);
+  if (options.ipConnectionLimiter.hasMissedTooOften(address)) throw outcomeError(TOO_MANY_MISSES);
 }
 
 export function callerOf({ identify }: HandshakeOptions, { request, url, listener }: StreamRequest): Caller {
@@ -91,11 +99,7 @@ export interface Preflight {
   readonly headers: string;
 }
 
-export function preflightResponse(
-  app: App | undefined,
-  origin: string | null,
-  { methods, headers }: Preflight,
-): Response {
+function preflightResponse(app: App | undefined, origin: string | null, { methods, headers }: Preflight): Response {
   return new Response(null, {
     status: 204,
     headers: {
