@@ -21,8 +21,8 @@ export interface Framing {
   /** Several, the first of which has that number. */
   frames(frames: readonly string[], from: number): string;
   close(reason: CloseReason): string;
-  /** The body of a poll's answer. `position` is the number of its last frame. */
-  poll(text: string, position: number): string;
+  /** The body of a poll's answer, where that is more than its text. `position` is the number of its last frame. */
+  poll?(text: string, position: number): string;
 }
 
 /** No proxy stores or buffers it. */
@@ -39,7 +39,6 @@ const sockJs = {
   rotationUnits: PUSHER_ROTATION_UNITS,
   frames: (frames: readonly string[]) => frames.join(""),
   close: ({ code, reason }: CloseReason) => `c${JSON.stringify([code, reason])}\n`,
-  poll: (text: string) => text,
 };
 
 /** As the client's first request and its later ones read: only an `o` of a session that is open already would end it. */
@@ -61,7 +60,6 @@ export const ndjson: Framing = {
   keepAlive: "\n",
   first: () => "\n",
   frames: (frames) => `${frames.join("\n")}\n`,
-  poll: (text) => text,
 };
 
 /** `prefix` comes before the number in `id`, which an EventSource repeats when it comes again. */
@@ -72,7 +70,6 @@ export function serverSentEvents(prefix: string): Framing {
     keepAlive: ":\n\n",
     first: () => "retry: 1000\n\n",
     frames: (frames, from) => frames.map((frame, at) => `id: ${prefix}${from + at}\ndata: ${frame}\n\n`).join(""),
-    poll: (text) => text,
   };
 }
 
@@ -208,10 +205,6 @@ export class EventFraming implements Framing {
   close(): string {
     if (!this.#farewell || this.#farewell.reconnect === "never") return "";
     return `retry: ${retryMs(this.#farewell.afterMs)}\n\n`;
-  }
-
-  poll(text: string): string {
-    return text;
   }
 
   #written(frame: string): string {

@@ -17,21 +17,19 @@ export interface Reading {
 
 /** All that waits, until the response is as long as it may be; and the end, where that is all. */
 function takeText({ socket, framing }: Reading, units: number): string {
-  if (framing.isOneBatch) return takeBatch(socket, framing);
+  const take = (mostUnits: number, mostFrames?: number) => {
+    const from = socket.position + 1;
+    return framing.frames(socket.take(mostUnits, mostFrames), from);
+  };
+  // No more than is kept until the client says that it has it.
+  if (framing.isOneBatch) return take(KEPT_UNITS, KEPT_FRAMES);
   let text = "";
   while (socket.getBufferedAmount() > 0 && units + text.length <= framing.rotationUnits) {
-    const from = socket.position + 1;
-    text += framing.frames(socket.take(framing.rotationUnits - units - text.length), from);
+    text += take(framing.rotationUnits - units - text.length);
   }
   if (!framing.isResumable) socket.acknowledge(socket.position);
   const { closing } = socket;
   return closing && units + text.length <= framing.rotationUnits ? text + framing.close(closing) : text;
-}
-
-/** No more than is kept until the client says that it has it. */
-function takeBatch(socket: HttpSocket, framing: Framing): string {
-  const from = socket.position + 1;
-  return framing.frames(socket.take(KEPT_UNITS, KEPT_FRAMES), from);
 }
 
 export class StreamReader implements FrameReader {
@@ -117,7 +115,10 @@ export class PollReader implements FrameReader {
     this.response = promise;
     this.#reading = reading;
     this.#startedAtMs = sessions.nowMs;
-    this.#answer = (text) => resolve(new Response(text, { headers: { ...framing.headers, ...reading.headers } }));
+    this.#answer = (text) => {
+      const body = framing.poll?.(text, socket.position) ?? text;
+      resolve(new Response(body, { headers: { ...framing.headers, ...reading.headers } }));
+    };
     request.signal.addEventListener("abort", () => this.#hungUp());
     sessions.startTicking(this);
     socket.attach(this);
@@ -129,14 +130,13 @@ export class PollReader implements FrameReader {
     const { closing } = socket;
     if (socket.holdsPoll || !this.#stop()) return;
     const first = framing.first(isFirst);
-    this.#answer(framing.poll(first + takeText(this.#reading, first.length), socket.position));
+    this.#answer(first + takeText(this.#reading, first.length));
     if (closing && socket.getBufferedAmount() === 0) socket.terminate();
   }
 
   end(): void {
-    const { sessions, socket, framing } = this.#reading;
-    sessions.stopTicking(this);
-    this.#answer(framing.poll("", socket.position));
+    this.#reading.sessions.stopTicking(this);
+    this.#answer("");
   }
 
   tick(nowMs: number): void {
@@ -145,7 +145,7 @@ export class PollReader implements FrameReader {
 
   giveSignOfLife(): void {
     const { socket, framing } = this.#reading;
-    if (!socket.holdsPoll && this.#stop()) this.#answer(framing.poll(framing.keepAlive, socket.position));
+    if (!socket.holdsPoll && this.#stop()) this.#answer(framing.keepAlive);
   }
 
   #hungUp(): void {

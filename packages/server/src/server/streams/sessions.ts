@@ -2,7 +2,6 @@
 
 import { Connection, type Transport } from "../../domain/connection.ts";
 import { isEngineAway } from "../../domain/error.ts";
-import type { Clock } from "../../domain/ports.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { hasStalled } from "../../hub/liveness.ts";
 import type { RejectedClient } from "../websocket/admission.ts";
@@ -63,7 +62,6 @@ export class Sessions {
   readonly #streams: Streams;
   readonly hub: Hub;
   readonly #isClosing: () => boolean;
-  readonly #clock: Clock;
   readonly #sessions = new Map<string, Session>();
   /** Those that are being decided on. */
   readonly #opening = new Map<string, Promise<Session | Response>>();
@@ -76,9 +74,8 @@ export class Sessions {
     this.#streams = options.streams;
     this.hub = options.hub;
     this.#isClosing = options.isClosing;
-    this.#clock = options.hub.clock;
     this.settings = options.settings;
-    this.#queue = new HandshakeQueue(this.#clock);
+    this.#queue = new HandshakeQueue(options.hub.clock);
   }
 
   /** How many have a request that reads, or had one a moment ago. */
@@ -89,7 +86,7 @@ export class Sessions {
   }
 
   get nowMs(): number {
-    return this.#clock.monotonicMs();
+    return this.hub.clock.monotonicMs();
   }
 
   find(id: string): Session | undefined {
@@ -116,7 +113,7 @@ export class Sessions {
 
   /** Called about once a second. For as long as the server itself stood still, no client was away. */
   sweep(lateMs: number): void {
-    const nowMs = this.#clock.monotonicMs();
+    const { nowMs } = this;
     for (const reader of this.#reading) reader.tick(nowMs);
     const timeoutMs = this.settings.sessionTimeoutS * 1000;
     for (const session of this.#sessions.values()) {
@@ -209,7 +206,7 @@ export class Sessions {
       encode,
       ...(pingFrame !== undefined && { pingFrame }),
       ...(isNamed && { session: { id, keepAliveS, sessionTimeoutS, ...(url !== undefined && { url }) } }),
-      nowMs: () => this.#clock.monotonicMs(),
+      nowMs: () => this.nowMs,
       isLeaving: this.#isClosing,
       caughtUp: () => {
         if (connection) connection.probe = undefined;

@@ -64,9 +64,9 @@ export function publishTimeouts({ publishWaitS, publishWaitBytes }: Config): Req
 
 export class Worker {
   readonly info: WorkerInfo;
-  /** Resolves when the server has stopped. */
-  readonly ended: Promise<void>;
   readonly #over = Promise.withResolvers<void>();
+  /** Resolves when the server has stopped. */
+  readonly ended = this.#over.promise;
   readonly #assigned = Promise.withResolvers<Assignment>();
   #actions: WorkerActions | undefined;
   #running: ServingProcess | undefined;
@@ -77,7 +77,6 @@ export class Worker {
 
   constructor({ index, count }: WorkerInfo) {
     this.info = { index, count };
-    this.ended = this.#over.promise;
     process.on("message", (message: ToWorker) => this.#receive(message));
     process.on("disconnect", () => void this.#abandoned());
     // Ctrl+C reaches every process of the terminal; the workers wait for the first one's command.
