@@ -69,14 +69,12 @@ async function eachSource<T>(
   if (onlyOne && chosen.length > 1) throw new CliError(`say of which source the numbers are, with --source: ${names}`);
   const results: T[] = [];
   for (const settings of chosen) {
-    const source = await OutboxSource.open(settings, BUSY_MS);
+    await using source = await OutboxSource.open(settings, BUSY_MS);
     try {
       results.push(await act(source));
     } catch (error) {
       const where = `${source.place}, table ${notificationName(settings.table)}`;
       throw new CliError(`the outbox ${source.name} cannot be used (${where}): ${messageOf(error)}`);
-    } finally {
-      await source.close();
     }
   }
   return results;

@@ -97,7 +97,7 @@ export function checkOutboxes({ outbox }: Config): Promise<Finding[]> {
 async function checkOutbox(settings: ReturnType<typeof sourceSettings>): Promise<Finding> {
   const { ok, warning, problem } = findings("outbox");
   const { name, table } = settings;
-  const source = await OutboxSource.open(settings);
+  await using source = await OutboxSource.open(settings);
   try {
     await source.checkAccess();
     const failed = await source.failed(MOST_LISTED);
@@ -109,7 +109,5 @@ async function checkOutbox(settings: ReturnType<typeof sourceSettings>): Promise
   } catch (error) {
     const change = "`fanfare outbox migrate` makes the table; docs/outbox.md says what its role has to be allowed";
     return problem(`${name}: ${table} in ${source.place} cannot be used: ${messageOf(error)}`, change);
-  } finally {
-    await source.close();
   }
 }

@@ -106,15 +106,10 @@ export const pairs: Conversion = {
   secret: true,
   parse: (text) => {
     const parts = text.split(",").flatMap((part) => part.trim() || []);
-    const read = parts.map((part) => /^([^=]+)=(.*)$/.exec(part));
-    if (read.some((match) => match === null)) return Unparseable;
+    if (!parts.every((part) => /^[^=]+=.*$/.test(part))) return Unparseable;
+    const decoded = (word: string) => decodeURIComponent(word.trim());
     try {
-      return Object.fromEntries(
-        read.map((match) => [
-          decodeURIComponent(match?.[1]?.trim() ?? ""),
-          decodeURIComponent(match?.[2]?.trim() ?? ""),
-        ]),
-      );
+      return Object.fromEntries(parts.map((part) => part.split(/=(.*)/, 2).map(decoded)));
     } catch {
       return Unparseable;
     }
