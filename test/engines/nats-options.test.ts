@@ -3,8 +3,7 @@
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { settingsFrom } from "../../packages/nats/src/options.ts";
-import { DEFAULTS } from "../../packages/nats/src/settings.ts";
+import { DEFAULTS, settingsFrom } from "../../packages/nats/src/settings.ts";
 import { parseConfig } from "../../packages/server/src/config/load.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 

@@ -10,8 +10,7 @@ import {
   tokenAuthenticator,
   usernamePasswordAuthenticator,
 } from "@nats-io/transport-node";
-import { type Clock, messageOf, NotSentError, type ReconnectingConnection } from "fanfare/engine";
-import { credentialsProblem } from "./credentials-file.ts";
+import { asRecord, type Clock, messageOf, NotSentError, type ReconnectingConnection } from "fanfare/engine";
 import type { Credentials, NatsSettings } from "./settings.ts";
 
 export interface NatsSession {
@@ -112,5 +111,25 @@ function authenticatorOf(credentials: Credentials): Authenticator {
     case "creds":
       // The client expects neither another system's line ends nor a last line without one.
       return credsAuthenticator(bytes(`${credentials.creds.replaceAll("\r\n", "\n")}\n`));
+  }
+}
+
+/** Between lines of dashes: the user's JWT, and then the seed of the user's key. */
+const SECTIONS = /^-{3,}[^\n]*-{3,}\s*\n\s*(\S+)\s*\n\s*-{3,}[^\n]*-{3,}\s*$/gm;
+
+/** Why the server cannot accept a `.creds` file, as far as one can tell without it; undefined where it may. */
+function credentialsProblem(creds: string, wallMs: number): string | undefined {
+  const [jwt, seed] = [...creds.matchAll(SECTIONS)].map(([, section = ""]) => section);
+  if (jwt === undefined || seed === undefined) return "there is no user's JWT with a seed in it";
+  const { exp } = claimsOf(jwt);
+  if (typeof exp !== "number" || exp <= 0 || exp * 1000 > wallMs) return undefined;
+  return `the user's JWT ended ${new Date(exp * 1000).toISOString()}`;
+}
+
+function claimsOf(jwt: string): Readonly<Record<string, unknown>> {
+  try {
+    return asRecord(JSON.parse(Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString("utf8")));
+  } catch {
+    return {};
   }
 }

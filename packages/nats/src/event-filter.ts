@@ -1,4 +1,4 @@
-/** Which registry events are new: neither read from the stream nor received before. */
+/** Which registry events count: those that were neither read from the stream nor received before, of incarnations that are not over. */
 
 import type { StoredMessage } from "./read-stream.ts";
 import type { Subjects } from "./subjects.ts";
@@ -29,5 +29,25 @@ export class EventFilter {
     this.#receivedUpTo = seq;
     if (seq > this.#readUpTo) this.#read = undefined;
     return (this.#read?.get(this.#subjects.registryKey(subject)) ?? 0) < seq;
+  }
+}
+
+/** How many are remembered. */
+const MAX_REMEMBERED = 10_000;
+
+/** Those that are over, the latest last: what they still write does not count. */
+export class ReapedIncarnations {
+  readonly #names = new Set<string>();
+
+  has(incarnation: string): boolean {
+    return this.#names.has(incarnation);
+  }
+
+  add(incarnation: string): void {
+    this.#names.add(incarnation);
+    for (const oldest of this.#names) {
+      if (this.#names.size <= MAX_REMEMBERED) return;
+      this.#names.delete(oldest);
+    }
   }
 }

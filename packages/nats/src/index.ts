@@ -2,11 +2,11 @@
 
 import type { EngineFactory } from "fanfare/engine";
 import { createNatsEngine } from "./engine.ts";
-import { type NatsOptions, settingsFrom } from "./options.ts";
+import { type NatsOptions, settingsFrom } from "./settings.ts";
 
 /** The engine of several machines that share a NATS. Throws an Error where the options cannot be used. */
 export function natsEngine(options: NatsOptions = {}): EngineFactory {
   return (context) => createNatsEngine(context.clock, settingsFrom(options, context));
 }
 
-export type { NatsOptions } from "./options.ts";
+export type { NatsOptions } from "./settings.ts";

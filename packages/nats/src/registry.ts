@@ -18,12 +18,11 @@ import type {
 } from "fanfare/engine";
 import { type Change, ClusterState, type Incarnation, type Outcome } from "./cluster-state.ts";
 import { unavailable } from "./errors.ts";
-import { EventFilter } from "./event-filter.ts";
+import { EventFilter, ReapedIncarnations } from "./event-filter.ts";
 import { channelFull, type LocalMember, LocalState } from "./local-state.ts";
 import { NodeWriter } from "./node-writer.ts";
 import { notify, notifyDifference, type PresenceAudience, registryChangesOf } from "./presence-notifier.ts";
 import type { StoredMessage } from "./read-stream.ts";
-import { ReapedIncarnations } from "./reaped-incarnations.ts";
 import { Reconciler } from "./reconciler.ts";
 import {
   type ChannelEvent,

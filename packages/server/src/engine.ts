@@ -48,13 +48,15 @@ export type {
 export { joinPublication, leavePublication, updatedMember, updatePublication } from "./domain/presence-publications.ts";
 export { messageOf } from "./domain/thrown.ts";
 export { parseUserInfo, userInfoJson } from "./domain/user-info.ts";
-export { NotSentError } from "./engines/shared/errors.ts";
+export { listChannels } from "./engines/shared/channels.ts";
 export { HEARTBEAT_INTERVAL_MS, HEARTBEAT_LOST, Heartbeat } from "./engines/shared/heartbeat.ts";
 export { type KeptEvent, type KeptLog, purgeLog, readPage } from "./engines/shared/kept-log.ts";
-export { listChannels } from "./engines/shared/list-channels.ts";
-export { asArray, asNumber, asRecord, asString } from "./engines/shared/parse.ts";
-export { type Pending, PendingBudget, type PendingLimits } from "./engines/shared/pending.ts";
+export { NotSentError, type Pending, PendingBudget, type PendingLimits } from "./engines/shared/pending.ts";
 export {
+  asArray,
+  asNumber,
+  asRecord,
+  asString,
   erasedEvent,
   parseCount,
   parseMemberFields,

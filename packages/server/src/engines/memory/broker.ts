@@ -11,7 +11,7 @@ import type {
   IdempotencyKey,
   PurgeResult,
 } from "../../domain/ports.ts";
-import { channelKey } from "../shared/channel-key.ts";
+import { channelKey } from "../shared/channels.ts";
 import { type KeptEvent, purgeLog, readPage } from "../shared/kept-log.ts";
 import { eventBytes, RetentionBudget } from "../shared/retention-budget.ts";
 import { Ring } from "../shared/ring.ts";

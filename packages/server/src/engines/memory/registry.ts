@@ -17,7 +17,7 @@ import {
   updatedMember,
   updatePublication,
 } from "../../domain/presence-publications.ts";
-import { listChannels } from "../shared/list-channels.ts";
+import { listChannels } from "../shared/channels.ts";
 
 interface PresentMember {
   member: Member;

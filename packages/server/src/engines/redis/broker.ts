@@ -11,7 +11,7 @@ import type {
   PurgeResult,
   StoredEvent,
 } from "../../domain/ports.ts";
-import { type ChannelRef, channelKey } from "../shared/channel-key.ts";
+import { type ChannelRef, channelKey } from "../shared/channels.ts";
 import { erasedEvent } from "../shared/publication-codec.ts";
 import { eventBytes, RetentionBudget } from "../shared/retention-budget.ts";
 import { decodeHistoryEntry, encode } from "./codec.ts";

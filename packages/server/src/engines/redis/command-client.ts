@@ -5,9 +5,9 @@
 
 import { RedisClient } from "bun";
 import { codeOf, messageOf } from "../../domain/thrown.ts";
-import { NoAnswerError } from "../shared/errors.ts";
-import { withConnectTimeout } from "./connect-timeout.ts";
+import { NoAnswerError } from "../shared/pending.ts";
 import { ReplyError } from "./errors.ts";
+import { withConnectTimeout } from "./resolve-address.ts";
 import { type Address, addressText, isUnixSocket, type RedisSettings } from "./settings.ts";
 
 /** Carries commands, in the order in which they were sent. */

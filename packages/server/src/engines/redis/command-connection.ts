@@ -1,7 +1,7 @@
 /** The connection to one shard for commands and scripts: each has a deadline of its own, and fails in one of three ways. */
 
 import type { Clock, EngineHealth } from "../../domain/ports.ts";
-import { NoAnswerError, NotSentError } from "../shared/errors.ts";
+import { NoAnswerError, NotSentError } from "../shared/pending.ts";
 import { ReconnectingConnection } from "../shared/reconnecting-connection.ts";
 import type { CommandClient } from "./command-client.ts";
 import type { Connector } from "./connector.ts";

@@ -6,7 +6,6 @@ import { PendingBudget } from "../shared/pending.ts";
 import { RedisBroker } from "./broker.ts";
 import { commandsOf, createConnector, shardCount } from "./connector.ts";
 import { unavailable } from "./errors.ts";
-import { EvictionCheck } from "./eviction-check.ts";
 import { Keys } from "./keys.ts";
 import { RedisLedger } from "./ledger.ts";
 import { NodeMembership } from "./node-membership.ts";
@@ -18,6 +17,7 @@ import { Shard } from "./shard.ts";
 /** Malformed messages are reported this often at most. */
 const REPORT_MALFORMED_EVERY_MS = 1_000;
 const LEASE_MS = 86_400_000;
+const WANTED_POLICY = "noeviction";
 /** How long what is still on its way may delay the end. */
 const SETTLE_MS = 1_000;
 /** A node that stops does not wait longer than this for Redis. */
@@ -36,7 +36,8 @@ class RedisEngine implements Engine {
   readonly #clock: Clock;
   readonly #shards: readonly Shard[];
   readonly #membership: NodeMembership;
-  readonly #evictionCheck: EvictionCheck;
+  readonly #warn: (sentence: string) => void;
+  #hasWarned = false;
   #host: EngineHost | undefined;
   #malformed = 0;
   #malformedReportedAtMs = Number.NEGATIVE_INFINITY;
@@ -44,7 +45,7 @@ class RedisEngine implements Engine {
 
   constructor(settings: RedisSettings, clock: Clock, warn: (sentence: string) => void = () => {}) {
     this.#clock = clock;
-    this.#evictionCheck = new EvictionCheck(warn);
+    this.#warn = warn;
     const { nodeTimeoutMs, leaseMs = LEASE_MS, publishWaitMs, publishWaitBytes } = settings;
     const keys = new Keys(settings, shardCount(settings));
     const { publish } = commandsOf(settings);
@@ -106,9 +107,19 @@ class RedisEngine implements Engine {
       malformed: (error) => this.#reportMalformed(error),
       connected: async (shard, run) => {
         await this.#membership.connected(shard, run);
-        void this.#evictionCheck.run(shard.commands);
+        void this.#checkEviction(shard);
       },
     });
+  }
+
+  /** Where Redis throws keys away when its memory is full, members would vanish unannounced. Warns once, whichever server it is. */
+  async #checkEviction({ commands }: Shard): Promise<void> {
+    const info = await commands.command("INFO", ["memory"]).catch(() => "");
+    const [, policy = WANTED_POLICY] = /^maxmemory_policy:(\S+)/m.exec(String(info)) ?? [];
+    if (policy === WANTED_POLICY || this.#hasWarned) return;
+    this.#hasWarned = true;
+    const now = `Redis has maxmemory-policy ${policy}: when its memory is full it throws away who is where.`;
+    this.#warn(`${now} Set it to ${WANTED_POLICY}.`);
   }
 
   #interrupted({ subscriber }: Shard): void {

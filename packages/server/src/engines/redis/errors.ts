@@ -3,7 +3,7 @@
 import { CommandError } from "../../domain/error.ts";
 import type { EngineHealth } from "../../domain/ports.ts";
 import { messageOf } from "../../domain/thrown.ts";
-import { NoAnswerError, NotSentError } from "../shared/errors.ts";
+import { NoAnswerError, NotSentError } from "../shared/pending.ts";
 
 /** Redis answered with an error, and did nothing. */
 export class ReplyError extends Error {

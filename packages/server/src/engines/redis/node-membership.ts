@@ -3,13 +3,13 @@
  * data, and has written again what it has; and it takes back what dead nodes had.
  */
 
-import type { Clock, EngineHost, NodeState, RegistryChange } from "../../domain/ports.ts";
-import { NoAnswerError } from "../shared/errors.ts";
+import type { Clock, EngineHost, NodeReport, NodeState, RegistryChange } from "../../domain/ports.ts";
+import { NoAnswerError } from "../shared/pending.ts";
+import { asRecord, asString } from "../shared/publication-codec.ts";
 import type { RunScript } from "./command-connection.ts";
 import { isUnavailable } from "./errors.ts";
 import { LeaseRenewal } from "./lease-renewal.ts";
 import { reapNode } from "./node-reaper.ts";
-import { parseNodeStates } from "./node-reports.ts";
 import { Reconciler, SETTLED_AFTER_MS } from "./reconciler.ts";
 import { asParts, GONE, type RegistryScripts, type Writer } from "./registry-scripts.ts";
 import { ADD_AS_OVERDUE, CLAIM, HEARTBEAT, NODES, WITHOUT_HEARTBEAT, WRITERS } from "./scripts/nodes.ts";
@@ -210,5 +210,46 @@ export class NodeMembership {
   #reap(incarnation: string, mayContinue: () => Promise<boolean>): Promise<boolean> {
     const { shards, scripts } = this.#options;
     return reapNode({ incarnation, shards, scripts, mayContinue, report: (changes) => this.#report(changes) });
+  }
+}
+
+/** What nodes report of themselves, by the answer of the script: other programs may write there, too. */
+function parseNodeStates(answer: unknown): readonly NodeState[] {
+  const [now, heartbeats, reports] = asParts(answer);
+  const reportOf = pairs(reports);
+  return [...pairs(heartbeats)].flatMap(([incarnation, atMs]): NodeState[] => {
+    const report = parseReport(reportOf.get(incarnation) ?? "");
+    return report ? [{ ...report, silentMs: Math.max(0, Number(now) - Number(atMs)) }] : [];
+  });
+}
+
+function pairs(flat: unknown): ReadonlyMap<string, string> {
+  const all = asParts(flat).map(String);
+  const found = new Map<string, string>();
+  for (let at = 0; at + 1 < all.length; at += 2) found.set(all[at] ?? "", all[at + 1] ?? "");
+  return found;
+}
+
+function parseReport(text: string): NodeReport | undefined {
+  try {
+    const { id, name, url, startedAtMs, connections, lagMs, memoryBytes, draining, unready, ...where } = asRecord(
+      JSON.parse(text),
+    );
+    const { connectionsLimit, portGroup } = where;
+    return {
+      id: asString(id),
+      name: asString(name),
+      ...(typeof url === "string" && { url }),
+      startedAtMs: Number(startedAtMs) || 0,
+      connections: Number(connections) || 0,
+      lagMs: Number(lagMs) || 0,
+      ...(typeof memoryBytes === "number" && { memoryBytes }),
+      draining: draining === true,
+      ...(unready === true && { unready }),
+      ...(typeof connectionsLimit === "number" && { connectionsLimit }),
+      ...(typeof portGroup === "string" && { portGroup }),
+    };
+  } catch {
+    return undefined;
   }
 }

@@ -1,7 +1,7 @@
 /** Takes back what a node had: a dead one's, on its behalf, or this one's own at the end. In small steps, each of which may be the last. */
 
 import type { RegistryChange } from "../../domain/ports.ts";
-import { type ChannelRef, parseChannelKey } from "../shared/channel-key.ts";
+import { type ChannelRef, parseChannelKey } from "../shared/channels.ts";
 import { asParts, parseChange, type RegistryScripts, type Writer } from "./registry-scripts.ts";
 import { ENTRIES, FORGET_NODE, TAKE_BACK } from "./scripts/nodes.ts";
 import type { Shard } from "./shard.ts";

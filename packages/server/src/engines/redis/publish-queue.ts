@@ -5,8 +5,7 @@
 
 import type { Position } from "../../domain/message.ts";
 import type { Clock } from "../../domain/ports.ts";
-import { NoAnswerError, NotSentError } from "../shared/errors.ts";
-import type { Pending, PendingBudget } from "../shared/pending.ts";
+import { NoAnswerError, NotSentError, type Pending, type PendingBudget } from "../shared/pending.ts";
 import { isUnavailable, ReplyError, unavailable } from "./errors.ts";
 
 export interface PendingPublish {

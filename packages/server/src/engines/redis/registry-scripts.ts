@@ -4,7 +4,7 @@ import { isInternal } from "../../domain/channel.ts";
 import type { Member, Publication } from "../../domain/message.ts";
 import type { PresenceEntry, PresenceUpdate } from "../../domain/ports.ts";
 import { joinPublication, leavePublication, updatePublication } from "../../domain/presence-publications.ts";
-import { appKey, type ChannelRef, channelKey } from "../shared/channel-key.ts";
+import { appKey, type ChannelRef, channelKey } from "../shared/channels.ts";
 import type { QuotaHold, SubscriberCount, WrittenEntry } from "../shared/local-state.ts";
 import { encode, memberFields } from "./codec.ts";
 import type { RunScript } from "./command-connection.ts";

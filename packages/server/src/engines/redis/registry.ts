@@ -10,9 +10,9 @@ import type {
   PresenceUpdate,
   Registry,
 } from "../../domain/ports.ts";
-import { appKey, type ChannelRef, channelKey } from "../shared/channel-key.ts";
+import { appKey, type ChannelRef, channelKey } from "../shared/channels.ts";
 import { entryKey } from "../shared/local-state.ts";
-import { parseMember } from "../shared/parse.ts";
+import { parseMember } from "../shared/publication-codec.ts";
 import type { ScriptArgs } from "./command-connection.ts";
 import { unavailable } from "./errors.ts";
 import type { NodeMembership } from "./node-membership.ts";

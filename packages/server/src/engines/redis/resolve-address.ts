@@ -1,10 +1,10 @@
-/** Finds out which server to talk to: the one that is named, the sentinels' master, or a slot's master in the cluster. */
+/** Finds out which server to talk to: the one that is named, the sentinels' master, or a slot's master in the cluster. And how long connecting there may take. */
 
 import calculateSlot from "cluster-key-slot";
 import { Redis } from "ioredis";
 import { messageOf } from "../../domain/thrown.ts";
 import { ReplyError } from "./errors.ts";
-import { type Address, isUnixSocket, type RedisSettings } from "./settings.ts";
+import { type Address, addressText, isUnixSocket, type RedisSettings } from "./settings.ts";
 
 /** Answers for a key; rejects with a sentence for people. */
 export type ResolveAddress = (key: string) => Promise<Address>;
@@ -137,4 +137,18 @@ function cached<T>(ask: () => Promise<T>): () => Promise<T> {
     }
     return asked;
   };
+}
+
+/** Rejects with a sentence for people when the work takes longer. */
+export async function withConnectTimeout<T>(ms: number, at: Address, work: () => Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => late.reject(new Error(`no answer from Redis at ${addressText(at)} within ${ms} ms`)),
+    ms,
+  );
+  try {
+    return await Promise.race([work(), late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

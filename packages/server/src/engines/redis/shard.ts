@@ -1,12 +1,12 @@
 /** One shard: its connections, what this node has there, and what is to be published in it. */
 
 import type { Publication } from "../../domain/message.ts";
-import type { Clock, EngineHealth } from "../../domain/ports.ts";
-import { channelKey } from "../shared/channel-key.ts";
+import type { Clock, EngineHealth, PresenceEntry } from "../../domain/ports.ts";
+import { channelKey } from "../shared/channels.ts";
+import { LocalState, type QuotaHold, type SubscriberCount } from "../shared/local-state.ts";
 import { CommandConnection, type RunScript } from "./command-connection.ts";
 import { type Connector, commandsOf } from "./connector.ts";
 import type { Keys } from "./keys.ts";
-import { ShardState } from "./local-state.ts";
 import { PublishQueue, type QueueLimits } from "./publish-queue.ts";
 import { COUNT_NOT_LISTENING, TOUCH_EVERY_MS, TOUCH_HEADS } from "./scripts/publish.ts";
 import type { RedisSettings } from "./settings.ts";
@@ -196,5 +196,29 @@ export class Shard {
         connection.drop(`it is at ${address} now`);
     }
     this.#lastAddress = address;
+  }
+}
+
+/** `wasThere` says whether the entry had been reported, so that its end has to be. */
+interface DoubtfulEntry {
+  readonly entry: PresenceEntry;
+  readonly wasThere: boolean;
+}
+
+/** What this node has in the shard, to write it again where it was lost, and what could not be written. */
+class ShardState extends LocalState {
+  /** Until then others may still have to write again what was lost, so that it is not known who is gone. Monotonic milliseconds. */
+  unsureUntilMs = 0;
+  /** Keys of counts that are written with the next heartbeat. */
+  readonly pendingCounts = new Set<string>();
+  /** What Redis may have otherwise, because no answer came. */
+  readonly doubtfulEntries = new Map<string, DoubtfulEntry>();
+  readonly doubtfulCounts = new Map<string, SubscriberCount>();
+  readonly doubtfulHolds = new Map<string, QuotaHold>();
+
+  clearDoubts(): void {
+    this.doubtfulEntries.clear();
+    this.doubtfulCounts.clear();
+    this.doubtfulHolds.clear();
   }
 }

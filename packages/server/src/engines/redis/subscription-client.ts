@@ -5,8 +5,7 @@
 
 import { Redis } from "ioredis";
 import { messageOf } from "../../domain/thrown.ts";
-import { withConnectTimeout } from "./connect-timeout.ts";
-import { singleConnectionOptions } from "./resolve-address.ts";
+import { singleConnectionOptions, withConnectTimeout } from "./resolve-address.ts";
 import { type Address, addressText, type RedisSettings } from "./settings.ts";
 
 export interface SubscriptionClient {

@@ -1,7 +1,7 @@
 /** What one node has written to the registry and the ledger, kept so that it can be written again, or taken back. */
 
 import type { PresenceEntry } from "../../domain/ports.ts";
-import { type ChannelRef, channelKey } from "./channel-key.ts";
+import { type ChannelRef, channelKey } from "./channels.ts";
 
 export interface SubscriberCount extends ChannelRef {
   readonly count: number;

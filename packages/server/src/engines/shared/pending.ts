@@ -1,4 +1,4 @@
-/** Promises that wait for an engine's answer, bounded in number, in bytes and in time. Whatever settles one frees its bytes. */
+/** Promises that wait for an engine's answer, bounded in number, in bytes and in time, and why there may be none. Whatever settles one frees its bytes. */
 
 import type { Clock } from "../../domain/ports.ts";
 
@@ -69,4 +69,14 @@ export class Pending<T> {
     this.budget.free(this.bytes);
     return true;
   }
+}
+
+/** It never left this node: nothing has happened. */
+export class NotSentError extends Error {
+  override readonly name = "NotSentError";
+}
+
+/** It was sent and no answer came: it may have happened or not. */
+export class NoAnswerError extends Error {
+  override readonly name = "NoAnswerError";
 }

@@ -3,7 +3,7 @@
 import { type BackoffRange, backoffMs } from "../../domain/backoff.ts";
 import type { Clock, EngineHealth } from "../../domain/ports.ts";
 import { messageOf } from "../../domain/thrown.ts";
-import { NotSentError } from "./errors.ts";
+import { NotSentError } from "./pending.ts";
 
 export interface ReconnectingConnectionOptions<C> {
   readonly clock: Clock;

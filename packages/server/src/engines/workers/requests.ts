@@ -14,9 +14,9 @@ import {
   type Method,
   type Request,
   type Send,
+  TickBatch,
   type WorkerBatch,
 } from "./messages.ts";
-import { TickBatch } from "./tick-batch.ts";
 
 const EXPIRE_EVERY_MS = 250;
 const MAX_PENDING = 100_000;

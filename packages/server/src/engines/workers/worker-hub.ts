@@ -7,9 +7,8 @@ import { CommandError } from "../../domain/error.ts";
 import type { Publication } from "../../domain/message.ts";
 import type { Awaitable, Clock, Engine, NodeState, RegistryChange } from "../../domain/ports.ts";
 import { andThen } from "../../hub/awaitable.ts";
-import { type ChannelRef, channelKey } from "../shared/channel-key.ts";
+import { type ChannelRef, channelKey } from "../shared/channels.ts";
 import { entryKey, holdKey } from "../shared/local-state.ts";
-import { Backpressure } from "./backpressure.ts";
 import {
   HEARTBEAT_MS,
   type HubBatch,
@@ -21,7 +20,7 @@ import {
   type WorkerBatch,
 } from "./messages.ts";
 import { PendingAnnouncements } from "./pending-announcements.ts";
-import { WorkerSession } from "./worker-session.ts";
+import { Backpressure, WorkerSession } from "./worker-session.ts";
 
 /** What may wait for a worker that does not read. One that lets more pile up will not catch up. */
 const BACKLOG_BYTES = 64 * 1024 * 1024;

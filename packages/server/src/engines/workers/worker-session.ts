@@ -1,10 +1,9 @@
-/** One worker as the hub process sees it: what it owns in the engine, what it is sent, and what of that it has processed. */
+/** One worker as the hub process sees it: what it owns in the engine, what it is sent, and what of that it has processed; and publishers, who wait while one is behind. */
 
-import type { Clock, NodeReport, NodeState } from "../../domain/ports.ts";
-import type { ChannelRef } from "../shared/channel-key.ts";
+import type { Awaitable, Clock, NodeReport, NodeState } from "../../domain/ports.ts";
+import type { ChannelRef } from "../shared/channels.ts";
 import { LocalState } from "../shared/local-state.ts";
-import { BACKPRESSURE_BYTES, bytesOf, type HubBatch, type Message, type Send } from "./messages.ts";
-import { TickBatch } from "./tick-batch.ts";
+import { BACKPRESSURE_BYTES, bytesOf, type HubBatch, type Message, type Send, TickBatch } from "./messages.ts";
 
 export class WorkerSession {
   readonly owned = new LocalState();
@@ -80,5 +79,43 @@ export class WorkerSession {
     this.#unacknowledgedBytes += this.#queuedBytes;
     this.#queuedBytes = 0;
     this.#send({ number, atMs: this.#clock.monotonicMs(), messages });
+  }
+}
+
+/** One worker that hangs does not delay publishers for longer than this, and no publication is refused for it. */
+const MAX_DELAY_MS = 1_000;
+
+/**
+ * Lets publishers wait while a worker does not keep up. What they published is on its way already; only the answer comes later, so
+ * that a publisher who waits for it publishes no faster than the slowest worker processes.
+ */
+export class Backpressure {
+  readonly #isBehind: () => boolean;
+  #waiting: (() => void)[] = [];
+  #late: ReturnType<typeof setTimeout> | undefined;
+
+  /** `isBehind` says whether some worker has to catch up. */
+  constructor(isBehind: () => boolean) {
+    this.#isBehind = isBehind;
+  }
+
+  /** The value, when it is time. */
+  delay<Value>(value: Value): Awaitable<Value> {
+    if (!this.#isBehind()) return value;
+    this.#late ??= setTimeout(() => this.release(), MAX_DELAY_MS);
+    return new Promise((resolve) => this.#waiting.push(() => resolve(value)));
+  }
+
+  /** A worker has processed something, or is gone. */
+  check(): void {
+    if (this.#waiting.length > 0 && !this.#isBehind()) this.release();
+  }
+
+  release(): void {
+    clearTimeout(this.#late);
+    this.#late = undefined;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
   }
 }
