@@ -34,7 +34,7 @@ describe("the bench", () => {
     connections: ["Connections", 3],
     memory: ["Memory per connection", 6],
     latency: ["Latency at 20 000 deliveries per second", 6],
-    held: ["Held writes", 15],
+    held: ["Held writes", 21],
     recovery: ["Recovery", 8],
     history: ["History", 2],
     start: ["Start", 4],
