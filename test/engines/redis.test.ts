@@ -91,3 +91,19 @@ test("what goes to Redis in one command fails each by itself, and comes in the o
     ]),
   );
 });
+
+test("joins that are answered with long rosters go in several commands, so that Redis serves others in between", async () => {
+  const node = await startNode(settingsFor(server.port));
+  const long = "n".repeat(900);
+  const joinAll = (from: number) =>
+    Promise.all(
+      Array.from({ length: 50 }, (_, n) => node.join("presence-large", `${from + n}-${long}`, `c-${from + n}`)),
+    );
+  const commands = async () =>
+    Number(/cmdstat_evalsha:calls=(\d+)/.exec(String(await server.cli("INFO", "commandstats")))?.[1]);
+  await joinAll(0);
+  const before = await commands();
+  await joinAll(50);
+  // Each is answered with 50 to 100 members of a kilobyte.
+  expect((await commands()) - before).toBeGreaterThan(10);
+});

@@ -24,7 +24,11 @@ test("a silent client is asked after the activity timeout, once, and closed afte
   sweepAfter(made, 15_000);
   expect(client.types).toEqual(["ping"]);
   expect(client.socket.pings).toBe(1);
-  sweepAfter(made, 15_000);
+  for (let second = 0; second < 15; second++) {
+    client.connection.checkAtMs = 0;
+    sweepAfter(made, 1_000);
+  }
+  expect(client.socket.pings).toBe(1);
   expect(client.types).toEqual(["ping"]);
   sweepAfter(made, 1);
   expect(client.types).toEqual(["ping", "closing"]);
@@ -57,7 +61,7 @@ test("who answers is sent one frame for each time of silence, and no WebSocket p
 });
 
 test("where there may be no look between the ping and the end of the wait, the WebSocket ping goes out at once", async () => {
-  const made = await bench({ limits: { ...LIMITS, pongTimeoutS: 1 } });
+  const made = await bench({ limits: { ...LIMITS, pongTimeoutS: 2 } });
   const client = made.open();
   sweepAfter(made, 120_001);
   expect(client.types).toEqual(["ping"]);

@@ -311,7 +311,7 @@ export interface FailedRow {
   readonly error: string;
 }
 
-/** POST api/outboxes/:id/retry (operate), by the outbox's name, with Replay: these rows, or all that failed. Answers Replayed. */
+/** POST api/outboxes/:id/retry (operate), by the outbox's name, with the numbers of the rows, or `all: true` for all that failed. Answers Replayed. */
 
 // ---- audit
 

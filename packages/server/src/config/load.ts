@@ -17,7 +17,8 @@ import {
   warningsAbout,
 } from "./environment/environment.ts";
 import { type ForeignVariable, foreignVariables } from "./environment/foreign-variables.ts";
-import { completeRedis, completeTls, switchTls } from "./environment/tls-and-redis.ts";
+import { completeRedis } from "./environment/redis.ts";
+import { completeTls, switchTls } from "./environment/tls.ts";
 import { parseValue, Unparseable } from "./parse-value.ts";
 import { resolve } from "./resolve.ts";
 import { resolveCodeFiles } from "./schema/code-files.ts";

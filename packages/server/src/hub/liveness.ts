@@ -15,7 +15,7 @@ const SILENCE_MS = 24 * 3_600_000;
 const FIRST_FRAME_MS = 10_000;
 
 /** Below it there may be no look between a ping and the end of the wait for its answer. */
-const SHORT_PONG_S = 2;
+const SHORT_PONG_S = 3;
 
 /** A look that comes so much too late finds sockets unread, and nothing can be said of them before the next. */
 const STILL_MS = 500;
@@ -63,7 +63,7 @@ export function checkLiveness(
   const verdict = checkExpiry(hub, connection, nowMs) ?? judge(connection, nowMs, hub.limits);
   if (verdict instanceof Disconnect) return hub.disconnect(connection, verdict);
   if (verdict === "ping") ping(hub, connection, nowMs);
-  else if (isHalfAwaited(connection, nowMs, hub.limits)) connection.socket?.ping();
+  else if (isAskedAgain(connection, nowMs, lookedAtMs, hub.limits)) connection.socket?.ping();
   if (connection.frameQueue?.hasPending) compensatePause(connection, lookedAtMs, nowMs);
   switch (judgeReader(connection, nowMs, hub.limits.readerLagS, tenants)) {
     case "probe":
@@ -90,18 +90,21 @@ function hasPingFrame({ answersPings, protocol }: Connection): boolean {
   return answersPings && protocol.encode({ type: "ping" }) !== undefined;
 }
 
-/** Whether half of the time for an answer is over: a client that knows no pings of its protocol may yet answer WebSocket's. */
-function isHalfAwaited(connection: Connection, nowMs: number, { pongTimeoutS }: Timeouts): boolean {
+/** Whether it is time, since the last look, to ask by WebSocket too: a client that knows no pings of its protocol may yet answer that one. */
+function isAskedAgain(connection: Connection, nowMs: number, lookedAtMs: number, timeouts: Timeouts): boolean {
   const { pingedAtMs } = connection;
-  return pingedAtMs > 0 && nowMs - pingedAtMs >= pongTimeoutS * 500 && hasPingFrame(connection);
+  const dueAtMs = pingedAtMs + askAgainMs(timeouts);
+  return pingedAtMs > 0 && lookedAtMs < dueAtMs && nowMs >= dueAtMs && hasPingFrame(connection);
+}
+
+/** Within half of the time for an answer; sooner where proxies are said to wait less. */
+function askAgainMs({ activityTimeoutS, pongTimeoutS }: Timeouts): number {
+  return Math.min(activityTimeoutS * 1000, pongTimeoutS * 500);
 }
 
 /** When time alone may make something due. What comes in only puts that off, but for the answer to a ping; other settings make everything due at once. */
-function nextCheckMs(
-  connection: Connection,
-  nowMs: number,
-  { activityTimeoutS, pongTimeoutS, readerLagS }: Host["limits"],
-): number {
+function nextCheckMs(connection: Connection, nowMs: number, limits: Host["limits"]): number {
+  const { activityTimeoutS, pongTimeoutS, readerLagS } = limits;
   const { app, isAuthenticated, awaitsAuthentication, answersPings, pingedAtMs, lastSeenMs, probe } = connection;
   const grantsEnd = connection.grants ? grantsEndAtMs(connection) : Number.POSITIVE_INFINITY;
   const probeAtMs = Math.min(connection.probedAtMs + probePauseMs(readerLagS), grantsEnd);
@@ -109,9 +112,11 @@ function nextCheckMs(
   if (probe !== undefined || awaitsAuthentication || (app.requireAuthentication && !isAuthenticated)) return 0;
   if (connection.isOneWay) return probeAtMs;
   const isAwaited = answersPings && pingedAtMs > 0;
-  // Once after half of the time for an answer, and at its end.
+  const againAtMs = pingedAtMs + askAgainMs(limits);
   const silentAtMs = isAwaited
-    ? pingedAtMs + pongTimeoutS * (nowMs < pingedAtMs + pongTimeoutS * 500 ? 500 : 1000)
+    ? nowMs < againAtMs
+      ? againAtMs
+      : pingedAtMs + pongTimeoutS * 1000
     : Math.max(lastSeenMs, pingedAtMs) + activityTimeoutS * 1000;
   const dayAtMs = answersPings ? Number.POSITIVE_INFINITY : lastSeenMs + SILENCE_MS;
   return Math.min(silentAtMs, dayAtMs, probeAtMs);

@@ -69,8 +69,8 @@ export class Publisher {
     const published: Awaitable<Published> = once
       ? broker.publishOnce({ ...timed, key: once.key }, once, keep)
       : broker.publish(timed, keep);
+    this.#isAwaited = published instanceof Promise;
     if (!(published instanceof Promise)) return this.#published(app, publication, caller, published, sinceMs);
-    this.#isAwaited = true;
     return published.then((result) => this.#published(app, publication, caller, result, sinceMs));
   }
 

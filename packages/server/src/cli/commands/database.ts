@@ -9,10 +9,10 @@ import type { StoredDelivery } from "../../domain/receiver-report.ts";
 import { messageOf } from "../../domain/thrown.ts";
 import { StatisticsStore } from "../../observers/statistics/store.ts";
 import { WebhookQueue } from "../../observers/webhooks/webhook-queue.ts";
+import { chosenNumbers, wholeNumber } from "../arguments.ts";
 import { loadHere, readConfigFlags } from "../config-flags.ts";
 import { CliError } from "../errors.ts";
 import { printable, type Report } from "../output.ts";
-import { chosenNumbers, wholeNumber } from "../values.ts";
 
 /** A person waits for the answer: a file that another process writes to is waited for. */
 export const BUSY_MS = 10_000;

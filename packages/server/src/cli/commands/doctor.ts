@@ -2,6 +2,7 @@
 
 import { type Config, ConfigError, type Loaded } from "../../config/load.ts";
 import { appsOf } from "../apps.ts";
+import { secondsIn } from "../arguments.ts";
 import { loadHere, readConfigFlags } from "../config-flags.ts";
 import { checkApps } from "../doctor/apps.ts";
 import { checkCertificate } from "../doctor/certificate.ts";
@@ -12,7 +13,6 @@ import { checkProxy } from "../doctor/proxy.ts";
 import { checkEngine, checkHooks, checkOutboxes } from "../doctor/services.ts";
 import { serverUrl } from "../http.ts";
 import type { Report } from "../output.ts";
-import { secondsIn } from "../values.ts";
 
 const { ok, warning, problem } = findings("config");
 const CHANGE = "put it right; docs/configuration.md explains each setting";

@@ -5,10 +5,10 @@ import { messageOf } from "../../domain/thrown.ts";
 import { notificationName, outboxScript } from "../../outbox/dialect.ts";
 import { sourceSettings } from "../../outbox/outboxes.ts";
 import { type FailedRow, OutboxSource } from "../../outbox/source.ts";
+import { chosenNumbers, wholeNumber } from "../arguments.ts";
 import { loadHere, readConfigFlags } from "../config-flags.ts";
 import { CliError } from "../errors.ts";
 import { plural, printable, type Report } from "../output.ts";
-import { chosenNumbers, wholeNumber } from "../values.ts";
 import { BUSY_MS } from "./database.ts";
 
 interface SourceOptions {

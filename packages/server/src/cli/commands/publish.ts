@@ -1,10 +1,10 @@
 /** `fanfare publish`: pushes one event to a channel by the signed HTTP API. */
 
+import { readText } from "../arguments.ts";
 import { CliError } from "../errors.ts";
 import { problemIn } from "../http.ts";
 import { brokenJson } from "../json.ts";
 import { callApi, type TargetOptions, targetOf } from "../target.ts";
-import { readText } from "../values.ts";
 
 interface PublishOptions extends TargetOptions {
   readonly clientCert?: string;

@@ -5,9 +5,9 @@ import { explainChannel, explainUser } from "../../protocols/pusher/explain/perm
 import { authParameters, explainRequest } from "../../protocols/pusher/explain/request.ts";
 import { signedPaths } from "../../protocols/pusher/request-signature.ts";
 import { type AppOptions, type ChosenApp, chooseApp, knownApps } from "../apps.ts";
+import { readText } from "../arguments.ts";
 import { CliError } from "../errors.ts";
 import { printable, printableLines, type Report, type Row, table } from "../output.ts";
-import { readText } from "../values.ts";
 
 interface SignOptions extends AppOptions {
   readonly signature?: string;

@@ -2,6 +2,7 @@
 
 import { codeOf } from "../../domain/thrown.ts";
 import type { Status } from "../../server/lifecycle/status.ts";
+import { secondsIn } from "../arguments.ts";
 import { startInBackground } from "../daemon/background.ts";
 import {
   askServer,
@@ -16,7 +17,6 @@ import { ownCommand, runOwn } from "../daemon/own-process.ts";
 import { isAlive, sendSignal } from "../daemon/processes.ts";
 import { CliError } from "../errors.ts";
 import { grouped } from "../output.ts";
-import { secondsIn } from "../values.ts";
 
 interface StopOptions extends LocationOptions {
   readonly timeout?: string;

@@ -43,6 +43,7 @@ export class RedisRegistry implements Registry {
     const shard = this.#shardOf(entry);
     const key = entryKey(entry);
     const { entries, doubtfulEntries } = shard.state;
+    const isNew = !entries.has(key);
     try {
       const joined = await membership.write(shard, (writer) => scripts.join(writer, entry, maxMembers, "list"));
       if (joined === "full") {
@@ -55,7 +56,7 @@ export class RedisRegistry implements Registry {
       return { isFirst: joined.isFirst, members: parseMembers(joined) };
     } catch (error) {
       const isFull = error instanceof CommandError && error.code === "channel_full";
-      if (!isFull && !entries.has(key)) doubtfulEntries.set(key, { entry, wasThere: false });
+      if (!isFull && isNew) doubtfulEntries.set(key, { entry, wasThere: false });
       throw unavailable(error);
     }
   }

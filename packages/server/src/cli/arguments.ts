@@ -1,4 +1,4 @@
-/** Values as people give them to commands: numbers, and files by their names. */
+/** What people give to commands: numbers, and files by their names. */
 
 import { readFile } from "node:fs/promises";
 import { errorReason } from "../config/config-error.ts";
