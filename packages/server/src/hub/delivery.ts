@@ -143,7 +143,7 @@ export class Delivery {
   ): void {
     const { fanout, channelMeters } = this.#context;
     if (!fanout) return;
-    audience.lastSentAtMs = this.#context.sweptAtMs;
+    tenant.lastSentAtMs = audience.lastSentAtMs = this.#context.sweptAtMs;
     const named = except.length === 0 ? NO_CONNECTIONS : connectionsOf(tenant, except);
     const excluded = having.length === 0 ? named : [...named, ...having];
     audience.send(fanout, push, excluded, tenant.app, this.#context.traffic, this.#context.frameObserver);

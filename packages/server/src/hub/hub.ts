@@ -360,8 +360,10 @@ export class Hub {
       for (const connection of this.connections()) compensateStall(connection, lateMs, nowMs);
       return;
     }
-    for (const connection of this.connections()) {
-      if (isCheckDue(connection, nowMs)) checkLiveness(this, this.#tenants, connection, nowMs, lookedAtMs);
+    for (const { connections } of this.#tenants) {
+      for (const connection of connections.values()) {
+        if (isCheckDue(connection, nowMs)) checkLiveness(this, this.#tenants, connection, nowMs, lookedAtMs);
+      }
     }
     this.subscriptionCounts.flush(nowMs);
     this.#delivery.sweep(nowMs);

@@ -158,6 +158,8 @@ export class Tenant {
   readonly audiences = new Map<string, Audience>();
   readonly users = new Map<string, Set<Connection>>();
   readonly formerIds = new FormerIds();
+  /** As of its channels: the greatest of theirs, also of those that are gone. */
+  lastSentAtMs = Number.NEGATIVE_INFINITY;
   readonly #channels: Channels;
   readonly #broker: Broker;
 
@@ -195,6 +197,8 @@ export class Tenant {
   }
 
   wasSentTo(connection: Connection, sinceMs: number): boolean {
+    // Where all is quiet the channels of each connection need not be gone through.
+    if (this.lastSentAtMs < sinceMs) return false;
     if (connection.membershipCount > MANY_CHANNELS) return true;
     const isNews = (name: string) => (this.audiences.get(name)?.lastSentAtMs ?? 0) >= sinceMs;
     if (connection.channels().some(isNews)) return true;
