@@ -58,10 +58,9 @@ describe("a node that is killed", () => {
       expect(before).toBeLessThan(rows.length);
       expect(left().sort()).toEqual(rows.map(([, , connection]) => connection).sort());
       await eventually(async () => expect(await witness.engine.nodes()).toHaveLength(1), PATIENCE);
-      // By many scripts, of at most fifty departures each, between which others have their turn. How long each took says more of the
-      // machine than of the script.
+      // By many scripts, between which others have their turn. How long each took says more of the machine than of the script.
       const [, scripts] = /cmdstat_evalsha:calls=(\d+)/.exec(String(await server.cli("INFO", "commandstats"))) ?? [];
-      expect(Number(scripts)).toBeGreaterThan(rows.length / 50);
+      expect(Number(scripts)).toBeGreaterThan(rows.length / 10);
       await witness.engine.close();
       expect(await keysOf(same)).toEqual([]);
     },

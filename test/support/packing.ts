@@ -6,7 +6,7 @@ import { spawnCli } from "./process.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 const ROOT = join(import.meta.dir, "..", "..");
-const PATIENCE_MS = 300_000;
+const PATIENCE_MS = 120_000;
 
 type PackageFolder = "client" | "publisher" | "schema" | "server";
 

@@ -12,6 +12,9 @@ import type { Keys } from "./keys.ts";
 import { ACQUIRE, RELEASE } from "./scripts/ledger.ts";
 import { ANNOUNCE_DEPARTURE, JOIN, LEAVE, SET_SUBSCRIBER_COUNT, UPDATE } from "./scripts/registry.ts";
 
+/** Of a dead node's entries there may be thousands at once: between them Redis serves others. */
+const LEAVE_OF_DEAD = { ...LEAVE, isAlone: true } as const;
+
 /** The incarnation may not write any more: it was taken for dead, or Redis has forgotten it. */
 export const GONE = Symbol("gone");
 
@@ -94,7 +97,7 @@ export class RegistryScripts {
     mode: "own" | "own, quiet" | "dead",
   ): Promise<boolean | typeof GONE> {
     const member = { id: entry.member.id, info: null };
-    const answer = await run(LEAVE, {
+    const answer = await run(mode === "dead" ? LEAVE_OF_DEAD : LEAVE, {
       incarnation,
       connection: entry.connection,
       user: member.id,

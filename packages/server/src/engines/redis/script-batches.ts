@@ -44,7 +44,7 @@ export class ScriptBatches<Client> {
     batch.length += this.#answerLengths.get(script) ?? 0;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     batch.calls.push({ resolve, reject });
-    if (batch.calls.length === MAX_CALLS || batch.length >= MAX_LENGTH) this.flush();
+    if (script.isAlone || batch.calls.length === MAX_CALLS || batch.length >= MAX_LENGTH) this.flush();
     return promise;
   }
 

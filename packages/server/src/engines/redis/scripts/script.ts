@@ -34,6 +34,8 @@ export interface Script<Arg extends string = string> {
   readonly args: readonly Arg[];
   /** Where one command carries several calls: how many of the arguments, the first, they share. */
   readonly shared?: number;
+  /** Each call is a command of its own all the same. */
+  readonly isAlone?: true;
   /** It must not be overtaken by anything sent later, so it is not sent again where Redis had forgotten it. */
   readonly keepsOrder?: true;
 }
