@@ -5,6 +5,8 @@ export interface Tally {
   readonly failed: number;
   /** The tests that ran and failed. What did not run is in `failed` and `remarks` only. */
   readonly failures: readonly Failure[];
+  /** The files that threw while loading, or ended the process: no test of theirs is in the report. */
+  readonly missing: readonly string[];
   /** A sentence for each failure that the run itself does not print as one. */
   readonly remarks: readonly string[];
 }
@@ -29,7 +31,8 @@ export function tally(report: string, files: readonly string[], exitCode: number
   const remarks = cases
     .filter((it) => !picked && isLeftOut(it))
     .map((it) => `${it.file}: "${it.name}" is ${it.outcome}`);
-  if (!picked) remarks.push(...filesWithoutTests(cases, files));
+  const missing = picked ? [] : filesWithoutTests(cases, files);
+  remarks.push(...missing.map(remarkOnMissing));
   const passed = cases.filter((it) => it.outcome === "passed").length;
   const failures = cases.filter((it) => it.outcome === "failed").map(({ file, name }) => ({ file, name }));
   let failed = failures.length + remarks.length;
@@ -41,17 +44,20 @@ export function tally(report: string, files: readonly string[], exitCode: number
     remarks.push("no test ran");
     failed++;
   }
-  return { passed, failed, failures, remarks };
+  return { passed, failed, failures, missing, remarks };
 }
 
 function isLeftOut(it: Case): boolean {
   return it.outcome === "skipped" || it.outcome === "todo";
 }
 
-/** A file that threw while loading, or ended the process, is not in the report at all. */
 function filesWithoutTests(cases: readonly Case[], files: readonly string[]): string[] {
   const seen = new Set(cases.map((it) => it.file));
-  return files.filter((file) => !seen.has(file)).map((file) => `${file}: none of its tests was reported`);
+  return files.filter((file) => !seen.has(file));
+}
+
+export function remarkOnMissing(file: string): string {
+  return `${file}: none of its tests was reported`;
 }
 
 function casesOf(report: string): Case[] {

@@ -7,8 +7,8 @@
  *   npm run test:unit               what needs nothing but npm, and takes seconds
  *   npm run soak                    the fault tests at full length
  *
- * A file whose needs are not met counts as failed; all others run. Of everything, up to twelve tests that fail are run once more,
- * each file alone; what passes then is counted as passed, and named.
+ * A file whose needs are not met counts as failed; all others run. Of everything, up to twelve tests that fail, or files that fail
+ * while they load, are run once more, each file alone; what passes then is counted as passed, and named.
  */
 
 import { join } from "node:path";

@@ -18,6 +18,8 @@ const FILES = {
   "once.test.ts": `test("fails the first time", () => expect(isFirstTime("once")).toBe(false));`,
   "flees.test.ts": `test("fails, then ends the process", () => { if (!isFirstTime("flees")) process.exit(0); throw new Error(); });`,
   "many.test.ts": `for (let n = 0; n < 13; n++) test("fails " + n, () => expect(1).toBe(isFirstTime("many" + n) ? 2 : 1));`,
+  "late.test.ts": `if (isFirstTime("late")) throw new Error("on purpose"); test("a", () => {}); test("b", () => {});`,
+  "worse.test.ts": `if (isFirstTime("worse")) throw new Error("on purpose"); test("a", () => {}); test("b", () => expect(1).toBe(2));`,
   "empty.test.ts": "export {};",
   "slow.test.ts": `test("hangs", () => new Promise(() => {}));`,
   "leaves.test.ts": `test("leaves a process", () => { Bun.spawn(["setsid", "sleep", "61"]).unref(); });`,
@@ -52,7 +54,7 @@ function runWithRetry(files: readonly (keyof typeof FILES)[]) {
 }
 
 test("counts tests that pass", async () => {
-  expect(await run(["good.test.ts"])).toEqual({ passed: 2, failed: 0, failures: [], remarks: [] });
+  expect(await run(["good.test.ts"])).toEqual({ passed: 2, failed: 0, failures: [], missing: [], remarks: [] });
 });
 
 test("counts a test that fails", async () => {
@@ -60,6 +62,7 @@ test("counts a test that fails", async () => {
     passed: 2,
     failed: 1,
     failures: [{ file: "bad.test.ts", name: "fails" }],
+    missing: [],
     remarks: [],
   });
 });
@@ -69,6 +72,7 @@ test("counts a skipped test as failed, and names it", async () => {
     passed: 1,
     failed: 1,
     failures: [],
+    missing: [],
     remarks: ['skip.test.ts: "left out" is skipped'],
   });
 });
@@ -78,6 +82,7 @@ test("counts a test still to be written as failed, and names it", async () => {
     passed: 1,
     failed: 1,
     failures: [],
+    missing: [],
     remarks: ['todo.test.ts: "some day" is todo'],
   });
 });
@@ -107,12 +112,13 @@ test("does not miss the tests that a name pattern leaves out", async () => {
     passed: 1,
     failed: 0,
     failures: [],
+    missing: [],
     remarks: [],
   });
 });
 
 test("counts a run of nothing as failed", async () => {
-  expect(await run([])).toEqual({ passed: 0, failed: 1, failures: [], remarks: ["no test ran"] });
+  expect(await run([])).toEqual({ passed: 0, failed: 1, failures: [], missing: [], remarks: ["no test ran"] });
 });
 
 test("gives a test that fails a second chance, alone, and names it if it takes it", async () => {
@@ -121,12 +127,32 @@ test("gives a test that fails a second chance, alone, and names it if it takes i
   expect(tallied.flaky).toEqual([{ file: "once.test.ts", name: "fails the first time" }]);
 });
 
+test("gives a file that throws while loading a second chance, and counts what its tests come to then", async () => {
+  expect(await runWithRetry(["good.test.ts", "late.test.ts"])).toMatchObject({
+    passed: 4,
+    failed: 0,
+    failures: [],
+    missing: [],
+    remarks: [],
+    flaky: [{ file: "late.test.ts", name: "all of its tests" }],
+  });
+  expect(await runWithRetry(["good.test.ts", "worse.test.ts"])).toMatchObject({
+    passed: 3,
+    failed: 1,
+    failures: [{ file: "worse.test.ts", name: "b" }],
+    missing: [],
+    remarks: [],
+    flaky: [],
+  });
+  expect(await runWithRetry(["throws.test.ts"])).toMatchObject({ passed: 0, failed: 1, flaky: [] });
+});
+
 test("gives no third chance", async () => {
   const tallied = await runWithRetry(["good.test.ts", "bad.test.ts"]);
   expect(tallied).toMatchObject({ passed: 2, failed: 1, flaky: [] });
 });
 
-test("gives no second chance where many fail, nor to what did not run", async () => {
+test("gives no second chance where many fail, and believes nothing of what does not run then either", async () => {
   expect(await runWithRetry(["many.test.ts"])).toMatchObject({ passed: 0, failed: 13, flaky: [] });
   expect(await runWithRetry(["exits.test.ts"])).toMatchObject({ passed: 0, failed: 1, flaky: [] });
   expect(await runWithRetry(["skip.test.ts"])).toMatchObject({ passed: 1, failed: 1, flaky: [] });
