@@ -149,6 +149,33 @@ describe("a call of the HTTP API is not taken", () => {
   });
 });
 
+describe("parameters are judged the same whether they come as text or taken apart", () => {
+  const text = `auth_key=${KEY}&auth_timestamp=${AT_S}&auth_version=1.0&body_md5=${REQUEST.body_md5}`;
+  const whole = `${text}&auth_signature=${VECTORS.request}`;
+  const moved = `auth_signature=${VECTORS.request}&${text.split("&").reverse().join("&")}`;
+
+  test.each([
+    ["as libraries write them", whole, undefined],
+    ["in another order", moved, undefined],
+    ["with one escaped", whole.replace("1.0", "1%2E0"), undefined],
+    ["with nothing between two of them", whole.replace("&auth_version", "&&auth_version"), undefined],
+    ["with one too many", `a=1&${whole}`, "signature_invalid"],
+    ["with the key twice", `auth_key=${KEY}&${whole}`, "signature_invalid"],
+    ["with the signature twice", `${whole}&auth_signature=${VECTORS.request}`, "signature_invalid"],
+    ["with another key", whole.replace(KEY, "other"), "signature_invalid"],
+    ["with another version", whole.replace("1.0", "1.1"), "signature_invalid"],
+    ["with another digest", whole.replace("body_md5=ec", "body_md5=ed"), "signature_invalid"],
+    ["with a long time", whole.replace(String(AT_S), "9".repeat(13)), "signature_invalid"],
+    ["with a signature cut off", whole.slice(0, -1), "signature_invalid"],
+    ["with a signature in upper case", `${text}&auth_signature=${VECTORS.request.toUpperCase()}`, "signature_invalid"],
+    ["without a signature", text, "signature_invalid"],
+    ["with none at all", "", "signature_invalid"],
+  ] as const)("%s", (_, query, code) => {
+    expect(refusalOf(() => check({ query: `?${query}` }))).toBe(code);
+    expect(refusalOf(() => check({ query: new URLSearchParams(query) }))).toBe(code);
+  });
+});
+
 test("parameters are signed by their names in lower case, sorted, their values not escaped", () => {
   const query = new Map([
     ["info", "user_count,subscription_count"],
@@ -170,14 +197,15 @@ test("while a secret is rotated both of an app's secrets count, and no other", (
 interface Checked {
   readonly method?: string;
   readonly path?: string;
-  readonly query?: Record<string, string> | URLSearchParams;
+  readonly query?: Record<string, string> | URLSearchParams | string;
   readonly body?: string;
   readonly nowS?: number;
 }
 
 function check({ method = "POST", path = "/apps/3/events", query, body = BODY, nowS = AT_S }: Checked): void {
-  const params = new URLSearchParams(query ?? { ...REQUEST, auth_signature: VECTORS.request });
-  const request = { method, paths: [path], query: params, body: new TextEncoder().encode(body) };
+  const params = query ?? { ...REQUEST, auth_signature: VECTORS.request };
+  const given = typeof params === "string" ? params : new URLSearchParams(params);
+  const request = { method, paths: [path], query: given, body: new TextEncoder().encode(body) };
   verifyRequest(app, request, nowS * 1000, 600);
 }
 

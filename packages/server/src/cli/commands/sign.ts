@@ -3,7 +3,7 @@
 import { type Explanation, firstDifference, type Verdict } from "../../protocols/pusher/explain/explanation.ts";
 import { explainChannel, explainUser } from "../../protocols/pusher/explain/permission.ts";
 import { authParameters, explainRequest } from "../../protocols/pusher/explain/request.ts";
-import { signedPaths } from "../../protocols/pusher/request-signature.ts";
+import { otherSignedPaths } from "../../protocols/pusher/request-signature.ts";
 import { type AppOptions, type ChosenApp, chooseApp, knownApps } from "../apps.ts";
 import { readText } from "../arguments.ts";
 import { CliError } from "../errors.ts";
@@ -60,7 +60,7 @@ export async function signRequest(options: RequestOptions, named: string, writte
     throw new CliError("the URL has no auth_signature: give the one that was signed, or leave --url out to sign it");
   }
   const path = pathFrom(written);
-  const otherPaths = [...signedPaths(path, known.config.path)].slice(1);
+  const otherPaths = [...otherSignedPaths(path, known.config.path)];
   const windowS = known.config.signatureWindowS;
   const explanation = explainRequest({ ...chosen, method, path, otherPaths, query, body, nowMs, windowS });
   const signed = `${path}?${query}&auth_signature=${explanation.signature}`;

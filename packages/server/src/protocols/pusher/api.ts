@@ -7,7 +7,7 @@ import { readBody } from "../../http/body.ts";
 import { HttpError } from "../../http/error-response.ts";
 import type { Hub } from "../../hub/hub.ts";
 import type { ApiCall } from "./request-body.ts";
-import { queryPairs, signedPaths, verifyRequest } from "./request-signature.ts";
+import { otherSignedPaths, verifyRequest } from "./request-signature.ts";
 import { apiErrorResponse, type IncomingApiRequest } from "./responses.ts";
 import { answerRoute } from "./routes.ts";
 
@@ -71,8 +71,9 @@ async function answer(options: ApiOptions, incoming: IncomingApiRequest, id: str
 }
 
 function verify(options: ApiOptions, request: Request, url: URL, app: App, body: Uint8Array): SignedCall {
-  const paths = signedPaths(url.pathname, options.pathPrefix);
-  const signed = { method: request.method, paths, query: queryPairs(url), body };
+  const { pathname, search } = url;
+  const otherPaths = () => otherSignedPaths(pathname, options.pathPrefix);
+  const signed = { method: request.method, paths: [pathname], otherPaths, query: search, body };
   const call = verifyRequest(app, signed, options.clock.wallMs(), options.signatureWindowS);
   if (app.enabled) return call;
   throw new HttpError(403, "app_disabled", "The app is disabled.");

@@ -9,10 +9,23 @@ type Parameter = readonly [name: string, value: string];
 
 export interface SignedRequest {
   readonly method: string;
-  /** The paths the client may have signed: as it came in, and as it was before a proxy took a prefix off. */
-  readonly paths: Iterable<string>;
-  readonly query: Iterable<Parameter>;
+  /** The paths the client may have signed: nearly always it is the first, the one that came in. */
+  readonly paths: readonly string[];
+  /** The others, where they are made only if they are needed. */
+  readonly otherPaths?: () => Iterable<string>;
+  /** The parameters, or the text of them with its question mark, as `URL.search` has it. */
+  readonly query: Iterable<Parameter> | string;
   readonly body: Uint8Array;
+}
+
+/** What is looked at of the parameters, and the text of those that are signed. */
+interface SignedQuery {
+  readonly key: string | undefined;
+  readonly timestamp: string | undefined;
+  readonly version: string | undefined;
+  readonly bodyMd5: string | undefined;
+  readonly signature: string | undefined;
+  readonly text: string;
 }
 
 /** The hot one: Node's HMAC is a stream, and takes twice the time and a seventh more of the whole call. */
@@ -34,31 +47,28 @@ function keyedHasher(secret: string): Bun.CryptoHasher {
 
 /** Throws CommandError with a sentence that says which part is wrong. */
 export function verifyRequest(app: App, request: SignedRequest, nowMs: number, windowS: number): SignedCall {
-  const query = inOrder(request.query);
-  if (parameter(query, "auth_key") !== app.key) refuse("auth_key is missing or is not this app's key.");
-  if (parameter(query, "auth_version") !== "1.0") refuse("auth_version has to be 1.0.");
-  const timestampS = checkTime(parameter(query, "auth_timestamp"), nowMs, windowS);
-  checkBody(parameter(query, "body_md5"), request.body);
-  const signature = parameter(query, SIGNATURE) ?? "";
-  let text: string | undefined;
-  for (const path of request.paths) {
-    const signed = signedText(request.method, path, query);
-    if (isSignedBy(app, signed, signature, sign)) return { signature, timestampS };
-    text ??= signed;
-  }
+  const { method, paths, body } = request;
+  const query = signedQuery(request.query);
+  if (query.key !== app.key) refuse("auth_key is missing or is not this app's key.");
+  if (query.version !== "1.0") refuse("auth_version has to be 1.0.");
+  const timestampS = checkTime(query.timestamp, nowMs, windowS);
+  checkBody(query.bodyMd5, body);
+  const signature = query.signature ?? "";
+  const isSigned = (path: string) => isSignedBy(app, signedText(method, path, query.text), signature, sign);
+  for (const path of paths) if (isSigned(path)) return { signature, timestampS };
+  for (const path of request.otherPaths?.() ?? []) if (isSigned(path)) return { signature, timestampS };
+  const text = signedText(method, paths[0] ?? "", query.text);
   return refuse(
     `auth_signature is not the HMAC SHA256 hex digest of ${JSON.stringify(text)} made with this app's secret.`,
   );
 }
 
-/** The paths that the client may have signed for one that came in: behind a proxy that takes the prefix off, the one with it. */
-export function* signedPaths(pathname: string, prefix: string): Generator<string> {
-  // Nearly always the one that came in, so that the others are not even made.
-  yield pathname;
+/** What the client may have signed in place of the path that came in: behind a proxy that takes the prefix off, the one with it. */
+export function otherSignedPaths(pathname: string, prefix: string): Iterable<string> {
   const bare = pathname.replace(/^.*?(?=\/apps\/[^/]+\/.)/, "");
-  const rest = new Set([pathname, bare, prefix + bare].flatMap(spellings));
-  rest.delete(pathname);
-  yield* rest;
+  const others = new Set([pathname, bare, prefix + bare].flatMap(spellings));
+  others.delete(pathname);
+  return others;
 }
 
 /** Libraries sign a path as it is sent, or as it was before it was escaped. */
@@ -73,21 +83,51 @@ function spellings(path: string): string[] {
 
 /** The string that is signed: method, path and the sorted parameters, values not escaped. */
 export function stringToSign(method: string, path: string, query: Iterable<Parameter>): string {
-  return signedText(method, path, [...query].sort(byName));
+  return signedText(method, path, textOf([...query].sort(byName)));
 }
 
-function signedText(method: string, path: string, sorted: readonly Parameter[]): string {
+function signedText(method: string, path: string, parameters: string): string {
+  return `${method.toUpperCase()}\n${path}\n${parameters}`;
+}
+
+function textOf(sorted: readonly Parameter[]): string {
   let text = "";
   for (const [name, value] of sorted) {
     if (name !== SIGNATURE) text += `${text === "" ? "" : "&"}${name}=${value}`;
   }
-  return `${method.toUpperCase()}\n${path}\n${text}`;
+  return text;
 }
 
-/** The parameters of a URL. Where nothing in them is escaped, as in what libraries sign, they are cut out at a third of the time. */
-export function queryPairs(url: URL): SignedRequest["query"] {
-  const { search } = url;
-  if (/[%+]/.test(search)) return url.searchParams;
+/**
+ * The parameters of a call that publishes, as libraries write them: these, in this order, nothing escaped. What is signed is then the
+ * text as it came, and to take it apart and put it together again takes 1.2 µs of a trigger.
+ */
+const OF_LIBRARIES =
+  /^\?(auth_key=([^&=%+]*)&auth_timestamp=(\d+)&auth_version=([\d.]+)&body_md5=([\da-f]+))&auth_signature=([\da-f]+)$/;
+
+function signedQuery(query: SignedRequest["query"]): SignedQuery {
+  if (typeof query !== "string") return queryOf(query);
+  const found = OF_LIBRARIES.exec(query);
+  if (!found) return queryOf(pairsIn(query));
+  const [, text = "", key, timestamp, version, bodyMd5, signature] = found;
+  return { key, timestamp, version, bodyMd5, signature, text };
+}
+
+function queryOf(query: Iterable<Parameter>): SignedQuery {
+  const sorted = inOrder(query);
+  return {
+    key: parameter(sorted, "auth_key"),
+    timestamp: parameter(sorted, "auth_timestamp"),
+    version: parameter(sorted, "auth_version"),
+    bodyMd5: parameter(sorted, "body_md5"),
+    signature: parameter(sorted, SIGNATURE),
+    text: textOf(sorted),
+  };
+}
+
+/** Where nothing in them is escaped, as in what libraries sign, they are cut out at a third of the time. */
+function pairsIn(search: string): Iterable<Parameter> {
+  if (/[%+]/.test(search)) return new URLSearchParams(search);
   const pairs: Parameter[] = [];
   for (let from = 1; from < search.length; ) {
     const next = search.indexOf("&", from);
@@ -101,7 +141,7 @@ export function queryPairs(url: URL): SignedRequest["query"] {
 }
 
 /** Names in lower case and sorted, as they are signed. A parameter given twice could be read as either, so it counts as neither. */
-function inOrder(query: SignedRequest["query"]): readonly Parameter[] {
+function inOrder(query: Iterable<Parameter>): readonly Parameter[] {
   const sorted: Parameter[] = [];
   let before = "";
   let isSorted = true;

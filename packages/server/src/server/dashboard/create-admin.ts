@@ -26,7 +26,7 @@ import type { Clock, Ledger } from "../../domain/ports.ts";
 import { claimsVerifier } from "../../guards/token.ts";
 import { explainChannel, explainUser } from "../../protocols/pusher/explain/permission.ts";
 import { explainRequest } from "../../protocols/pusher/explain/request.ts";
-import { signedPaths } from "../../protocols/pusher/request-signature.ts";
+import { otherSignedPaths } from "../../protocols/pusher/request-signature.ts";
 import { dashboardFiles } from "../pages/files.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { DashboardKey } from "./dashboard-key.ts";
@@ -220,7 +220,8 @@ function signatureExplainer({ path: prefix, signatureWindowS: windowS }: Config,
       case "request": {
         const url = URL.parse(question.path, "http://localhost");
         if (!url) throw new AdminError("input_invalid", "The path cannot be read.");
-        const [path = url.pathname, ...otherPaths] = signedPaths(url.pathname, prefix);
+        const { pathname: path } = url;
+        const otherPaths = [...otherSignedPaths(path, prefix)];
         const { method, body } = question;
         const asked = { method: method.toUpperCase(), path, otherPaths, query: url.searchParams, body };
         return explainRequest({ app, others, ...asked, nowMs: clock.wallMs(), windowS });
