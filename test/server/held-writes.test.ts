@@ -59,6 +59,44 @@ describe("held writes", () => {
     expect(reader.frames).toEqual(["1", "2", "3"]);
   });
 
+  test("after a window that has held much, the next holds from its second message on, without any writes to be counted first", async () => {
+    await makeBusy();
+    held.publish("a", "1", MANY);
+    clock.pass(10);
+    held.publish("a", "2", 1);
+    expect(reader.frames).toEqual(["1", "2"]);
+    await nextTurn();
+    held.publish("a", "3", 1);
+    expect(reader.frames).toEqual(["1", "2"]);
+    clock.pass(10);
+    held.publish("a", "4", 1);
+    expect(reader.frames).toEqual(["1", "2", "3", "4"]);
+  });
+
+  test("after a window that has held little, or some time ago, nothing waits", async () => {
+    await makeBusy();
+    held.publish("a", "1", 20);
+    clock.pass(10);
+    for (const frame of ["2", "3"]) held.publish("a", frame, 1);
+    expect(reader.frames).toEqual(["1", "2", "3"]);
+    await makeBusy();
+    held.publish("a", "4", MANY);
+    clock.pass(20);
+    for (const frame of ["5", "6"]) held.publish("a", frame, 1);
+    expect(reader.frames).toEqual(["4", "5", "6"]);
+  });
+
+  test("what waits in a window that holds from its beginning is written by a timer, where nothing follows", async () => {
+    await makeBusy();
+    held.publish("a", "1", MANY);
+    // Set after the window's own timer, and so due right after it.
+    await Bun.sleep(10);
+    expect(reader.frames).toEqual(["1"]);
+    held.publish("a", "2", 1);
+    expect(reader.frames).toEqual(["1"]);
+    await eventually(() => expect(reader.frames).toEqual(["1", "2"]));
+  });
+
   test("a channel that was not written to in the busy window does not wait", async () => {
     await makeBusy("b");
     held.publish("a", "1", MANY);

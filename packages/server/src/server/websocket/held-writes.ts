@@ -1,8 +1,8 @@
 /**
  * Lets one write carry several messages. Bun joins what is published to a topic in one turn of the event loop; under load most turns
  * publish one message, and each costs a system call for each reader, four fifths of all its cost. A topic that was written to in the
- * current window collects what follows until the window ends, but only where the window has seen so many writes that holding pays:
- * so that a lone message, and a server with little to do, never waits.
+ * current window collects what follows until the window ends, but only where the window has seen so many writes that holding pays, or
+ * the one just before it has held as many: so that a lone message, and a server with little to do, never waits.
  */
 
 import type { Clock } from "../../domain/ports.ts";
@@ -33,6 +33,8 @@ export class HeldWrites implements Fanout {
   #windowEndsAtMs = Number.NEGATIVE_INFINITY;
   /** Writes to sockets in this window. */
   #writes = 0;
+  /** Those that were put off in it. Where they are many, the next window holds from its beginning: its own first 32 writes were all that was left of the cost with one reader. */
+  #postponed = 0;
   /** Which window it is, for what was scheduled in it. */
   #window = 0;
   #isHolding = false;
@@ -48,8 +50,9 @@ export class HeldWrites implements Fanout {
 
   /** How long a window is, and so the longest that anything waits, give or take the timer; 0 holds nothing. */
   set holdMs(ms: number) {
-    this.#startWindow(this.#clock.monotonicMs());
     this.#holdMs = ms;
+    this.#postponed = 0;
+    this.#startWindow(this.#clock.monotonicMs());
   }
 
   isScattered(topic: string): boolean {
@@ -59,8 +62,11 @@ export class HeldWrites implements Fanout {
   publish(topic: string, frame: string, readers: number): void {
     if (this.#holdMs === 0) return void this.#listeners.publish(topic, frame);
     const nowMs = this.#clock.monotonicMs();
-    if (nowMs >= this.#windowEndsAtMs) this.#startWindow(nowMs);
-    if (this.#isHolding && this.#written.has(topic)) this.#hold(topic, frame, readers, nowMs);
+    if (nowMs >= this.#windowEndsAtMs) {
+      this.#startWindow(nowMs);
+      // What that wrote and this share a write.
+      this.#write(topic, frame, readers);
+    } else if (this.#isHolding && this.#written.has(topic)) this.#hold(topic, frame, readers, nowMs);
     else this.#write(topic, frame, readers);
   }
 
@@ -75,12 +81,15 @@ export class HeldWrites implements Fanout {
   }
 
   #startWindow(nowMs: number): void {
+    const isBusy = this.#postponed >= BUSY_WRITES && nowMs < this.#windowEndsAtMs + this.#holdMs;
     this.#window++;
     this.#windowEndsAtMs = nowMs + this.#holdMs;
     this.#writes = 0;
-    this.#isHolding = false;
+    this.#postponed = 0;
+    this.#isHolding = isBusy;
     this.#written.clear();
     if (this.#held.size > 0) this.#flushAll();
+    if (isBusy) this.#endWindowInTime();
   }
 
   #write(topic: string, frame: string, readers: number): void {
@@ -93,11 +102,17 @@ export class HeldWrites implements Fanout {
   #countWrites(readers: number): void {
     const before = this.#writes;
     this.#writes += readers;
-    if (before >= BUSY_WRITES || this.#writes < BUSY_WRITES) return;
+    if (this.#isHolding || before >= BUSY_WRITES || this.#writes < BUSY_WRITES) return;
     const window = this.#window;
     setImmediate(() => {
       if (window === this.#window) this.#isHolding = true;
     });
+    this.#endWindowInTime();
+  }
+
+  /** Where nobody publishes any more. */
+  #endWindowInTime(): void {
+    const window = this.#window;
     setTimeout(() => {
       if (window === this.#window) this.#startWindow(this.#clock.monotonicMs());
     }, this.#holdMs);
@@ -109,6 +124,7 @@ export class HeldWrites implements Fanout {
       held = { frames: [], length: 0, readers, sinceMs: nowMs };
       this.#held.set(topic, held);
     }
+    this.#postponed += readers;
     held.frames.push(frame);
     held.length += frame.length;
     const isLate = nowMs - held.sinceMs >= this.#holdMs * USUAL_SHARE;
