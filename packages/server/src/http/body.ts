@@ -30,18 +30,18 @@ function checkLength(declared: string | null, limitBytes: number): void {
   if (declaredBytes > limitBytes) throw new BodyTooLargeError(limitBytes, declaredBytes);
 }
 
-/** The whole body. Throws BodyTooLargeError, and HttpError where the client breaks off. */
-export async function readBody(request: Request, limitBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+/** The whole body. Throws BodyTooLargeError, and rejects with it, and with HttpError where the client breaks off. */
+export function readBody(request: Request, limitBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   const declared = request.headers.get("content-length");
   checkLength(declared, limitBytes);
-  try {
-    // Only where the length is not declared: asking for `request.body` makes a stream of it, at twice the cost of the call.
-    if (declared !== null || !request.body) return await request.bytes();
-    return await new Response(limitedStream(request.body, limitBytes)).bytes();
-  } catch (error) {
-    if (error instanceof BodyTooLargeError) throw error;
-    throw new HttpError(400, "malformed", "The body could not be read to its end.");
-  }
+  // Only where the length is not declared: asking for `request.body` makes a stream of it, at twice the cost of the call.
+  if (declared !== null || !request.body) return request.bytes().then(undefined, unreadable);
+  return new Response(limitedStream(request.body, limitBytes)).bytes().catch(unreadable);
+}
+
+function unreadable(error: unknown): never {
+  if (error instanceof BodyTooLargeError) throw error;
+  throw new HttpError(400, "malformed", "The body could not be read to its end.");
 }
 
 export interface StreamEvents {

@@ -100,6 +100,7 @@ function requestHandlers(
       signatureWindowS: config.signatureWindowS,
       jsonDepth: config.limits.jsonDepth,
       nodes: (app: App, strategy: string | null) => lister.list(app, strategy),
+      answered: (status) => storage.metrics.apiAnswered(status),
     }),
     identify,
     metrics: storage.metrics,

@@ -25,6 +25,8 @@ export interface ApiOptions {
   readonly nodes?: ApiCall["nodes"];
   /** Goes around what a call does, once it is known to be its app's. */
   readonly step?: ((request: Request, path: string, answer: () => Promise<Response>) => Promise<Response>) | undefined;
+  /** Hears the status of every answer: one promise less than to wait for it. */
+  readonly answered?: (status: number) => void;
 }
 
 /** Answers a request under `/apps/…`; undefined when the path is not one of the API's. `from` looks the caller's address up. Never throws. */
@@ -47,11 +49,13 @@ export function pusherApi(options: ApiOptions): Api {
 
 const NOBODY_KNOWS = () => "unknown";
 
-/** One function that waits, because each further one costs a call a fortieth. Never throws or rejects. */
+/** Never throws or rejects. */
 async function answer(options: ApiOptions, incoming: IncomingApiRequest, id: string, rest: string): Promise<Response> {
-  const { hub, apps, step } = options;
-  const { request, url } = incoming;
+  let response: Response;
+  // One function that waits, and only for what is a promise, because each further one costs a call a fortieth.
   try {
+    const { hub, apps, step } = options;
+    const { request, url } = incoming;
     const found = apps.byId(decoded(id));
     const app = found instanceof Promise ? await found : found;
     if (!app) throw new HttpError(404, "app_unknown", "There is no app with this id.");
@@ -62,12 +66,15 @@ async function answer(options: ApiOptions, incoming: IncomingApiRequest, id: str
     if (guarded instanceof Promise) await guarded;
     const parts = rest.includes("/") ? rest.split("/").map(decoded) : [decoded(rest)];
     const asked = new VerifiedCall(options, incoming, app, body);
-    if (step) return await step(request, url.pathname, () => answerInStep(hub, incoming, parts, asked));
-    const answered = answerRoute(request.method, parts, asked);
-    return answered instanceof Promise ? await answered : answered;
+    const answering = step
+      ? step(request, url.pathname, () => answerInStep(hub, incoming, parts, asked))
+      : answerRoute(request.method, parts, asked);
+    response = answering instanceof Promise ? await answering : answering;
   } catch (error) {
-    return apiErrorResponse(hub, incoming, error);
+    response = apiErrorResponse(options.hub, incoming, error);
   }
+  options.answered?.(response.status);
+  return response;
 }
 
 function verify(options: ApiOptions, request: Request, url: URL, app: App, body: Uint8Array): SignedCall {

@@ -12,7 +12,7 @@ import { checkChannelName, checkEventData, checkEventName } from "../../hub/limi
 import { CHANNEL } from "./api-shapes.ts";
 import { attributesOf, describe } from "./query-routes.ts";
 import { type ApiCall, parseBody, utf8 } from "./request-body.ts";
-import { json } from "./responses.ts";
+import { emptyJson, json } from "./responses.ts";
 
 const SOCKET_ID = /^\d+\.\d+$/;
 const socketId = z.nullish(z.string().check(z.regex(SOCKET_ID, "socket_id looks like 123.456")));
@@ -91,7 +91,9 @@ export function trigger(call: ApiCall): Awaitable<Response> {
     call,
     channels.map((channel) => ({ event: body.name, data, channel, except: body.socket_id, key })),
   );
-  return andThen(sent, (positions) => (attributes ? answerDescribed(call, channels, positions, attributes) : json({})));
+  return andThen(sent, (positions) =>
+    attributes ? answerDescribed(call, channels, positions, attributes) : emptyJson(),
+  );
 }
 
 async function answerDescribed(
@@ -132,7 +134,7 @@ export async function triggerBatch(call: ApiCall): Promise<Response> {
       key: item.idempotency_key ?? (ofCall === null ? undefined : `${at}:${ofCall}`),
     })),
   );
-  if (!batch.some((item) => item.info)) return json({});
+  if (!batch.some((item) => item.info)) return emptyJson();
   const described = batch.map(({ channel }, at) =>
     describePublished(call, channel, positions[at], attributes[at] ?? new Set()),
   );

@@ -9,6 +9,13 @@ export function json(body: unknown, status = 200): Response {
   return status === 200 ? Response.json(body) : Response.json(body, { status });
 }
 
+/** Of most calls, which ask for nothing: it costs a third of what `Response.json` does. */
+export function emptyJson(): Response {
+  return new Response(EMPTY);
+}
+
+const EMPTY = new Blob(["{}"], { type: "application/json;charset=utf-8" });
+
 /** What is written as JSON already. */
 export function jsonText(text: string): Response {
   return new Response(text, { headers: { "Content-Type": "application/json;charset=utf-8" } });

@@ -1,4 +1,4 @@
-/** The HTTP API among the routes: it learns who calls, and what it answers is counted, rejected calls as well. */
+/** The HTTP API among the routes: it learns who calls, and its calls are measured where that is asked for. */
 
 import { HttpError } from "../../http/error-response.ts";
 import type { Hub } from "../../hub/hub.ts";
@@ -11,7 +11,7 @@ import type { Route } from "./router.ts";
 export interface ApiRouteOptions {
   readonly api: Api;
   readonly identify: ResolveCaller;
-  readonly metrics: Pick<Metrics, "measuresCalls" | "apiAnswered" | "apiMeasured">;
+  readonly metrics: Pick<Metrics, "measuresCalls" | "apiMeasured">;
   readonly isApp: (id: string) => boolean;
 }
 
@@ -21,10 +21,8 @@ const APP = /\/apps\/([^/]+)\//;
 export function apiRoute({ api, identify, metrics, isApp }: ApiRouteOptions): Route {
   return (request, url, listener) => {
     const from = () => identify(request, url, listener).address;
-    return api(request, url, from)?.then((response) => {
-      metrics.apiAnswered(response.status);
-      return metrics.measuresCalls ? measured(request, url, response) : response;
-    });
+    const answer = api(request, url, from);
+    return metrics.measuresCalls ? answer?.then((response) => measured(request, url, response)) : answer;
   };
 
   async function measured(request: Request, url: URL, response: Response): Promise<Response> {
