@@ -8,6 +8,7 @@ import { secureHeaders } from "hono/secure-headers";
 import { Hono } from "hono/tiny";
 import type { MiddlewareHandler } from "hono/types";
 import { readBody } from "../http/body.ts";
+import type { RequestUrl } from "../http/request-url.ts";
 import { AdminError, methodUnknown, toAdminError } from "./admin-error.ts";
 import { GUARD_HEADER, type Ticket } from "./api-types.ts";
 import type { Services } from "./call.ts";
@@ -38,7 +39,7 @@ export type Assets = () => Promise<ReadonlyMap<string, Asset>>;
 
 /** `rest` is what comes after the dashboard's path: empty, or with a slash in front. */
 interface Bindings {
-  readonly url: URL;
+  readonly url: RequestUrl;
   readonly rest: string;
   readonly caller: Caller;
 }

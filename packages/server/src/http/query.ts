@@ -1,11 +1,13 @@
 /** The parameters of an address, without the object that otherwise looks them up: of a handshake that is a microsecond less. */
 
+import type { RequestUrl } from "./request-url.ts";
+
 export class Query {
-  readonly #url: URL;
+  readonly #url: RequestUrl;
   /** With the question mark; undefined where anything in it is escaped. */
   readonly #plain: string | undefined;
 
-  constructor(url: URL) {
+  constructor(url: RequestUrl) {
     const { search } = url;
     this.#url = url;
     this.#plain = /[%+]/.test(search) ? undefined : search;

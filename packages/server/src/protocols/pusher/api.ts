@@ -5,6 +5,7 @@ import { CommandError } from "../../domain/error.ts";
 import type { AppStore, Clock, SignedCall } from "../../domain/ports.ts";
 import { readBody } from "../../http/body.ts";
 import { HttpError } from "../../http/error-response.ts";
+import type { RequestUrl } from "../../http/request-url.ts";
 import type { Hub } from "../../hub/hub.ts";
 import type { ApiCall } from "./request-body.ts";
 import { otherSignedPaths, verifyRequest } from "./request-signature.ts";
@@ -30,7 +31,7 @@ export interface ApiOptions {
 }
 
 /** Answers a request under `/apps/…`; undefined when the path is not one of the API's. `from` looks the caller's address up. Never throws. */
-export type Api = (request: Request, url: URL, from?: () => string) => Promise<Response> | undefined;
+export type Api = (request: Request, url: RequestUrl, from?: () => string) => Promise<Response> | undefined;
 
 const PATH = /^.*?\/apps\/([^/]+)\/(.+)$/;
 
@@ -77,7 +78,7 @@ async function answer(options: ApiOptions, incoming: IncomingApiRequest, id: str
   return response;
 }
 
-function verify(options: ApiOptions, request: Request, url: URL, app: App, body: Uint8Array): SignedCall {
+function verify(options: ApiOptions, request: Request, url: RequestUrl, app: App, body: Uint8Array): SignedCall {
   const { pathname, search } = url;
   const otherPaths = () => otherSignedPaths(pathname, options.pathPrefix);
   const signed = { method: request.method, paths: [pathname], otherPaths, query: search, body };
@@ -95,7 +96,7 @@ class VerifiedCall implements ApiCall {
   readonly body: Uint8Array;
   readonly jsonDepth: number;
   readonly nodes: ApiCall["nodes"];
-  readonly url: URL;
+  readonly url: RequestUrl;
 
   constructor({ hub, jsonDepth, nodes }: ApiOptions, incoming: IncomingApiRequest, app: App, body: Uint8Array) {
     const { request, url } = incoming;

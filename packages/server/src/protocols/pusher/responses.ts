@@ -2,6 +2,7 @@
 
 import type { App } from "../../domain/app.ts";
 import { errorResponseFor, isKnownError, statusOf } from "../../http/error-response.ts";
+import type { RequestUrl } from "../../http/request-url.ts";
 import type { Hub } from "../../hub/hub.ts";
 
 /** Naming the status costs Bun two microseconds, a fifteenth of the whole call. */
@@ -24,7 +25,7 @@ export function jsonText(text: string): Response {
 /** A call as it comes in, and what is known of it so far. */
 export interface IncomingApiRequest {
   readonly request: Request;
-  readonly url: URL;
+  readonly url: RequestUrl;
   /** Looks the caller's address up. */
   readonly from: () => string;
   app?: App;

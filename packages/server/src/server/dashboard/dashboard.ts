@@ -10,6 +10,7 @@ import { Connection } from "../../domain/connection.ts";
 import { Disconnect } from "../../domain/error.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
 import type { Clock, Guard, Ledger, Observer } from "../../domain/ports.ts";
+import type { RequestUrl } from "../../http/request-url.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { ChannelRates } from "../../observers/feed/channel-rates.ts";
 import { Feed } from "../../observers/feed/feed.ts";
@@ -42,9 +43,9 @@ export interface DashboardOptions {
 export interface DashboardEntry {
   readonly route: Route;
   /** Whether the handshake is meant for it. */
-  isLive(url: URL): boolean;
+  isLive(url: RequestUrl): boolean;
   /** A client of the reserved app. Throws Disconnect. */
-  admit(url: URL, address: string, id: string): Promise<Connection>;
+  admit(url: RequestUrl, address: string, id: string): Promise<Connection>;
 }
 
 /** How long a dashboard without a session may watch before it has to ask for another ticket. */
@@ -151,7 +152,7 @@ export class Dashboard {
     };
     const bases = settings.enabled ? [settings.path, prefix + settings.path] : [];
     const livePaths = bases.map((base) => base + LIVE_PATH);
-    const restOf = ({ pathname }: URL) => pathBelow(bases, pathname);
+    const restOf = ({ pathname }: RequestUrl) => pathBelow(bases, pathname);
     return {
       route: (request, url, listener) => {
         const rest = restOf(url);

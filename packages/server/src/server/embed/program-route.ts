@@ -119,7 +119,7 @@ export function requestMiddleware(options: RequestMiddlewareOptions): (handler: 
     const around = middleware.request;
     if (!around) return handler(request, url, listener);
     const { address } = identify(request, url, listener);
-    return around({ request, url, address }, () => handler(request, url, listener)).then(
+    return around({ request, url: new URL(url.href), address }, () => handler(request, url, listener)).then(
       (response) => response ?? errorResponseFor(undefined),
       (error) => {
         if (!isKnownError(error)) failed(error, "an HTTP request");

@@ -1,6 +1,7 @@
 /** The HTTP API among the routes: it learns who calls, and its calls are measured where that is asked for. */
 
 import { HttpError } from "../../http/error-response.ts";
+import type { RequestUrl } from "../../http/request-url.ts";
 import type { Hub } from "../../hub/hub.ts";
 import type { Metrics } from "../../observers/metrics/metrics.ts";
 import { type Api, isApiPath } from "../../protocols/pusher/api.ts";
@@ -25,7 +26,7 @@ export function apiRoute({ api, identify, metrics, isApp }: ApiRouteOptions): Ro
     return metrics.measuresCalls ? answer?.then((response) => measured(request, url, response)) : answer;
   };
 
-  async function measured(request: Request, url: URL, response: Response): Promise<Response> {
+  async function measured(request: Request, url: RequestUrl, response: Response): Promise<Response> {
     const [, app] = APP.exec(url.pathname) ?? [];
     if (app === undefined || !isApp(app)) return response;
     // The body is read already. A chunked one does not say how long it was, and no Pusher library sends such.

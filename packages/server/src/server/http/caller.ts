@@ -3,6 +3,7 @@
 import { isUnixSocketPath } from "../../config/schema/fields.ts";
 import type { Config } from "../../config/schema/schema.ts";
 import { type Address, type AddressTest, addressTest, parseAddress } from "../../guards/ip.ts";
+import type { RequestUrl } from "../../http/request-url.ts";
 import type { HttpListener } from "./router.ts";
 
 export interface Caller {
@@ -12,8 +13,8 @@ export interface Caller {
 }
 
 /** By the socket's address, or "unknown" where the socket is gone already. */
-export type ResolveCaller = (request: Request, url: URL, listener: Pick<HttpListener, "requestIP">) => Caller;
-type ByPeer = (request: Request, url: URL, peer: string | undefined) => Caller;
+export type ResolveCaller = (request: Request, url: RequestUrl, listener: Pick<HttpListener, "requestIP">) => Caller;
+type ByPeer = (request: Request, url: RequestUrl, peer: string | undefined) => Caller;
 
 const MAPPED = "::ffff:";
 
@@ -67,7 +68,7 @@ function withoutIpv6Mapping(peer = "unknown"): string {
   return peer.startsWith(MAPPED) && peer.includes(".") ? peer.slice(MAPPED.length) : peer;
 }
 
-function isTls({ protocol }: URL): boolean {
+function isTls({ protocol }: RequestUrl): boolean {
   return protocol === "https:" || protocol === "wss:";
 }
 

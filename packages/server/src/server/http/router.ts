@@ -2,6 +2,7 @@
 
 import type { Awaitable } from "../../domain/ports.ts";
 import { errorResponse, methodNotAllowed } from "../../http/error-response.ts";
+import type { RequestUrl } from "../../http/request-url.ts";
 
 /** What a route may ask of the listener that the request came through. Bun's server has this form. */
 export interface HttpListener {
@@ -11,8 +12,16 @@ export interface HttpListener {
 }
 
 /** Answers a request, or leaves it to the next route. */
-export type Route = (request: Request, url: URL, listener: HttpListener) => Response | Promise<Response> | undefined;
-export type RequestHandler = (request: Request, url: URL, listener: HttpListener) => Response | Promise<Response>;
+export type Route = (
+  request: Request,
+  url: RequestUrl,
+  listener: HttpListener,
+) => Response | Promise<Response> | undefined;
+export type RequestHandler = (
+  request: Request,
+  url: RequestUrl,
+  listener: HttpListener,
+) => Response | Promise<Response>;
 
 export interface RouterOptions {
   /** In front of every path, for proxies that do not strip it. */
@@ -65,7 +74,7 @@ function health(prefix: string, ...paths: readonly string[]): Route {
   return getRoute(prefix, paths, () => Response.json({ status: "ok" }, { headers: { "Cache-Control": "no-store" } }));
 }
 
-function isApi(path: string, { pathname }: URL): boolean {
+function isApi(path: string, { pathname }: RequestUrl): boolean {
   return pathname.startsWith("/apps/") || (path !== "" && pathname.startsWith(`${path}/apps/`));
 }
 
@@ -84,7 +93,7 @@ function upgradeRequired(): Response {
   return errorResponse(426, "upgrade_required", WITHOUT_UPGRADE, headers);
 }
 
-function notFound({ method }: Request, { pathname }: URL): Response {
+function notFound({ method }: Request, { pathname }: RequestUrl): Response {
   if (method === "GET" && /\/app\/[^/]+\/?$/.test(pathname)) return upgradeRequired();
   const message = `There is nothing at ${pathname}. WebSocket clients connect to /app/KEY or to /.`;
   return errorResponse(404, "not_found", message);

@@ -1,6 +1,7 @@
 /** The page at the printed address: a board that tabs share, on the app that the server generated, or where clients of the configured apps connect. */
 
 import type { App } from "../../domain/app.ts";
+import type { RequestUrl } from "../../http/request-url.ts";
 import { isEverywhere, networkAddresses } from "../system/machine.ts";
 import { firstPage } from "./files.ts";
 import { makeGuest, makeRobot, tokenFor } from "./guest.ts";
@@ -26,7 +27,7 @@ export interface StartOptions {
 }
 
 type Place = "" | "/" | "/demo/token";
-type PageRoute = (request: Request, url: URL) => Response | Promise<Response> | undefined;
+type PageRoute = (request: Request, url: RequestUrl) => Response | Promise<Response> | undefined;
 
 /** Answers for the demo and its tokens, and leaves every other request to other routes. */
 export function demoRoute({ app, path, secretFile, host, dashboard }: DemoOptions): PageRoute {
@@ -45,7 +46,8 @@ export function demoRoute({ app, path, secretFile, host, dashboard }: DemoOption
 /** Answers for the page that says where clients connect, and leaves every other request to other routes. */
 export function startRoute({ path, dashboard }: StartOptions): PageRoute {
   let template: Promise<string> | undefined;
-  return at(path, ["", "/"], (_request, { pathname, protocol, host }) => {
+  return at(path, ["", "/"], (_request, { href, pathname, protocol }) => {
+    const { host } = new URL(href);
     const base = `${host}${pathname.slice(0, -1)}`;
     const addresses = { api: `${protocol}//${base}`, socket: `${protocol.replace("http", "ws")}//${base}` };
     const facts = { ...escapeAll(addresses), dashboard: dashboard === undefined ? "" : linkTo(dashboard) };
@@ -57,7 +59,7 @@ export function startRoute({ path, dashboard }: StartOptions): PageRoute {
 function at(
   prefix: string,
   places: readonly Place[],
-  answer: (request: Request, url: URL, place: Place) => Response | Promise<Response>,
+  answer: (request: Request, url: RequestUrl, place: Place) => Response | Promise<Response>,
 ): PageRoute {
   return (request, url) => {
     const place = places.find((one) => one === withoutPrefix(url.pathname, prefix));

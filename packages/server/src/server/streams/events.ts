@@ -7,6 +7,7 @@ import { traitsOf } from "../../domain/channel.ts";
 import { DISCONNECTS, Disconnect } from "../../domain/error.ts";
 import { isOriginAllowed } from "../../guards/origin.ts";
 import { COMMAND_STATUS, errorResponse, HttpError, methodNotAllowed } from "../../http/error-response.ts";
+import type { RequestUrl } from "../../http/request-url.ts";
 import { receive } from "../../hub/execute.ts";
 import { type EventHead, eventStreamProtocol, splitEventFrame } from "../../protocols/native/event-stream.ts";
 import type { Route } from "../http/router.ts";
@@ -82,7 +83,7 @@ export function eventsRoute({ options, sessions, tickets, path }: StreamOptions)
   };
 }
 
-function wishOf(request: Request, { searchParams }: URL): Wish {
+function wishOf(request: Request, { searchParams }: RequestUrl): Wish {
   const listed = (searchParams.get("channels") ?? "").split(",");
   const channels = [...new Set([...listed, ...searchParams.getAll("channel")])].filter((name) => name !== "");
   if (channels.length === 0 || channels.length > MOST_CHANNELS) {
@@ -126,7 +127,7 @@ async function read(
   listener.timeout(request, 0);
   const answers = new Answers(wish.channels);
   const caller = callerOf(options, asked);
-  const context = { request: redeemed?.request ?? request, url: new URL(`/${url.search}`, url), caller };
+  const context = { request: redeemed?.request ?? request, url: new URL(`/${url.search}`, url.href), caller };
   const opened = await sessions.open(options, context, {
     id: sessions.newId(),
     transport: "events",

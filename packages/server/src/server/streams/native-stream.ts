@@ -9,6 +9,7 @@ import { onOneLine } from "../../domain/json-text.ts";
 import { isOriginAllowed } from "../../guards/origin.ts";
 import { bearerIn } from "../../guards/token.ts";
 import { errorResponse, HttpError } from "../../http/error-response.ts";
+import type { RequestUrl } from "../../http/request-url.ts";
 import { receive, receiveRequest } from "../../hub/execute.ts";
 import type { Route } from "../http/router.ts";
 import { readCommands } from "./commands.ts";
@@ -206,7 +207,7 @@ async function open(
     url: pinFor(options.config, request, caller)?.href.replace(/\/$/, ""),
   };
   const { search } = redeemed?.url ?? url;
-  const context = { request: redeemed?.request ?? request, url: new URL(`/${search}`, url), caller };
+  const context = { request: redeemed?.request ?? request, url: new URL(`/${search}`, url.href), caller };
   const opened = await sessions.open(options, context, kind);
   if (opened instanceof Response) return withHeaders(opened, cors);
   const { connection, socket, refusal } = opened;
@@ -290,7 +291,7 @@ function framingFor(request: Request, { id, mark }: NativeReading): Framing {
   return request.headers.get("accept")?.includes("text/event-stream") ? serverSentEvents("") : ndjson;
 }
 
-function numberIn({ searchParams }: URL, name: string): number | undefined {
+function numberIn({ searchParams }: RequestUrl, name: string): number | undefined {
   const text = searchParams.get(name);
   if (text === null) return undefined;
   if (/^\d{1,15}$/.test(text)) return Number(text);

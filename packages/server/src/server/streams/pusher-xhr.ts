@@ -167,7 +167,7 @@ function open(xhr: PusherXhrOptions, asked: XhrRequest, transport: SessionKind["
   const { request, url, key } = asked;
   const { options, sessions } = xhr;
   const caller = callerOf(options, asked);
-  const plain = new URL(`/app/${key}${url.search}`, url);
+  const plain = new URL(`/app/${key}${url.search}`, url.href);
   return sessions.open(options, { request, url: plain, caller }, { id: asked.sessionId, transport, encode: frameLine });
 }
 

@@ -5,6 +5,7 @@ import type { App } from "../../domain/app.ts";
 import type { AppStore, Awaitable } from "../../domain/ports.ts";
 import { isOriginAllowed } from "../../guards/origin.ts";
 import { errorResponseFor, HttpError, isKnownError } from "../../http/error-response.ts";
+import type { RequestUrl } from "../../http/request-url.ts";
 import type { Caller } from "../http/caller.ts";
 import type { Route } from "../http/router.ts";
 import type { HandshakeOptions } from "../websocket/listen-options.ts";
@@ -23,7 +24,7 @@ export interface StreamOptions {
 
 export interface StreamRequest {
   readonly request: Request;
-  readonly url: URL;
+  readonly url: RequestUrl;
   readonly listener: Parameters<Route>[2];
 }
 

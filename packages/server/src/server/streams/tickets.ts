@@ -7,6 +7,7 @@ import { randomBytes } from "node:crypto";
 import type { App } from "../../domain/app.ts";
 import type { Awaitable, Clock, Ledger } from "../../domain/ports.ts";
 import { HttpError } from "../../http/error-response.ts";
+import type { RequestUrl } from "../../http/request-url.ts";
 import { isSameSecret, sign } from "../../hub/signature.ts";
 
 export const TICKET_S = 30;
@@ -37,7 +38,7 @@ export interface Redeemed {
   /** As it came, with the token in its header. */
   readonly request: Request;
   /** Without the ticket. */
-  readonly url: URL;
+  readonly url: RequestUrl;
   /** Known to those who have read the stream. Whoever has found the address in a log has not. */
   readonly mark: string;
 }
@@ -66,7 +67,7 @@ export class Tickets {
   async redeem(
     app: App | undefined,
     request: Request,
-    url: URL,
+    url: RequestUrl,
     mark: string | undefined,
   ): Promise<Redeemed | undefined> {
     const ticket = url.searchParams.get("ticket");
@@ -80,7 +81,7 @@ export class Tickets {
     const nowMs = this.#options.clock.wallMs();
     if (mark === undefined || !isSameSecret(mark, own)) await this.#spend(app, claims, nowMs);
     else if (nowMs > claims.untilMs + TOLERANCE_MS) throw refused("has ended");
-    const bare = new URL(url);
+    const bare = new URL(url.href);
     bare.searchParams.delete("ticket");
     const headers = new Headers(request.headers);
     headers.set("Authorization", `Bearer ${claims.token}`);

@@ -8,6 +8,7 @@ import type { User } from "../../domain/message.ts";
 import type { AppStore, Awaitable, Clock, Guard } from "../../domain/ports.ts";
 import type { Protocol } from "../../domain/transport.ts";
 import { Query } from "../../http/query.ts";
+import type { RequestUrl } from "../../http/request-url.ts";
 import { andThen } from "../../hub/awaitable.ts";
 import { keepHeaders, sharedHeaders } from "../../observers/feed/shown-headers.ts";
 import type { Caller } from "../http/caller.ts";
@@ -63,7 +64,7 @@ const VERSION = /^v?\d[\w.+-]{0,63}$/;
 
 export interface AdmissionRequest {
   readonly request: Request;
-  readonly url: URL;
+  readonly url: RequestUrl;
   readonly caller: Caller;
   /** Absent for a WebSocket. */
   readonly transport?: Transport;
@@ -77,7 +78,7 @@ interface Asked {
   readonly query: Query;
 }
 
-function read(url: URL): Asked {
+function read(url: RequestUrl): Asked {
   const path = url.pathname;
   return { path, pusherKey: PUSHER_PATH.exec(path)?.[1], query: new Query(url) };
 }
@@ -135,7 +136,12 @@ function admitTo(
 }
 
 /** The reason that the client gets for an error, in its own protocol. */
-export function rejectionFor(options: AdmissionOptions, url: URL, caller: Caller, error: unknown): RejectedClient {
+export function rejectionFor(
+  options: AdmissionOptions,
+  url: RequestUrl,
+  caller: Caller,
+  error: unknown,
+): RejectedClient {
   return rejection(options, read(url), caller, error);
 }
 

@@ -5,6 +5,7 @@ import { Disconnect } from "../../domain/error.ts";
 import type { User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
 import { errorResponse, errorResponseFor, HttpError } from "../../http/error-response.ts";
+import type { RequestUrl } from "../../http/request-url.ts";
 import { andThen } from "../../hub/awaitable.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { apiErrorResponse } from "../../protocols/pusher/responses.ts";
@@ -195,7 +196,13 @@ function tooManyConnections(hub: Hub, address: string, waitS: number, message: s
   return errorResponse(429, "flooded", message, { "Retry-After": String(waitS) });
 }
 
-export function addressForbidden(hub: Hub, request: Request, url: URL, { address }: Caller, message: string): Response {
+export function addressForbidden(
+  hub: Hub,
+  request: Request,
+  url: RequestUrl,
+  { address }: Caller,
+  message: string,
+): Response {
   return apiErrorResponse(hub, { request, url, from: () => address }, new HttpError(403, "forbidden", message));
 }
 

@@ -6,6 +6,7 @@ import { isUnixSocketPath } from "../../config/schema/fields.ts";
 import type { Awaitable } from "../../domain/ports.ts";
 import { barred } from "../../guards/ip.ts";
 import { errorResponseFor } from "../../http/error-response.ts";
+import { parseUrl, urlReader } from "../../http/request-url.ts";
 import type { RequestHandler } from "../http/router.ts";
 import {
   addressForbidden,
@@ -60,6 +61,8 @@ export function listen(options: ListenOptions, address: ListenAddress): Listener
   return listener;
 }
 
+const NO_HOST = "The Host header is not a host.";
+
 type Dispatch = (request: Request, server: Listener) => Awaitable<Response | undefined>;
 
 /** Tells handshakes from requests, and rejects barred addresses. */
@@ -70,22 +73,28 @@ function dispatcher(
 ): Dispatch {
   const { hub } = options;
   const queue = new HandshakeQueue(hub.clock);
+  const readUrl = urlReader();
   // Asked each time: a reload brings others.
   const handle: RequestHandler = (request, url, server) =>
     (acceptsWebSockets ? options.handleRequest : options.handleApi)(request, url, server);
+  const answer = (request: Request, server: Listener) => {
+    const url = readUrl(request);
+    if (!url) return badRequest(NO_HOST);
+    // The caller of the API matters only where addresses are listed.
+    if (!options.barrier) return handle(request, url, server);
+    const caller = options.identify(request, url, server);
+    const setting = options.barrier(caller.address);
+    if (setting) return addressForbidden(hub, request, url, caller, barred(setting));
+    return handle(request, url, server);
+  };
   return (request, server) => {
-    const url = parseUrl(request);
-    if (!url) return badRequest("The Host header is not a host.");
     // Each header that is read costs a call of the API a hundredth, and a handshake is always a GET.
     const isHandshake = request.method === "GET" && request.headers.get("upgrade")?.toLowerCase() === "websocket";
-    // The caller of the API matters only where addresses are listed.
-    if (!isHandshake && !options.barrier) return handle(request, url, server);
+    if (!isHandshake) return answer(request, server);
+    const url = parseUrl(request);
+    if (!url) return badRequest(NO_HOST);
     const caller = options.identify(request, url, server);
     const setting = options.barrier?.(caller.address);
-    if (!isHandshake) {
-      if (setting) return addressForbidden(hub, request, url, caller, barred(setting));
-      return handle(request, url, server);
-    }
     if (setting) return handshakeForbidden(hub, caller, barred(setting));
     if (!acceptsWebSockets) return badRequest("This port is for the HTTP API, and takes no WebSockets.");
     const context = { request, url, caller, server };
@@ -104,11 +113,6 @@ async function closingConnection(answering: Awaitable<Response | undefined>): Pr
     // A program may return an answer that cannot be changed.
   }
   return answer;
-}
-
-/** HTTP/1.0 needs no Host header, and then the URL is only a path. */
-function parseUrl(request: Request): URL | null {
-  return URL.parse(request.url) ?? (request.headers.has("host") ? null : URL.parse(request.url, "http://localhost"));
 }
 
 /** Where there is a Unix socket in place of a port: removes that of a process that died, which would be in the way of the next one. Where a process listens, it stays. */
