@@ -30,7 +30,7 @@ const PRESENCE_OF_PREFIX = "#online-";
 
 /** What is made of this one channel goes over the app's rule for it. */
 export function channelOf(app: App, name: string, made?: ChannelRule): Channel {
-  const rule = { ...app.channels.find((candidate) => matches(candidate.match, name)), ...made };
+  const rule = { ...ruleOf(app, name), ...made };
   const named = traitsOf(name);
   const traits = rule.private ? { ...named, private: true } : named;
   const policy = policyOf(app, rule, traits);
@@ -38,6 +38,11 @@ export function channelOf(app: App, name: string, made?: ChannelRule): Channel {
   // Nobody subscribes with a position to a channel of the server's own, or of one user.
   const kept = history && !isInternal(name) ? { ...policy, history } : policy;
   return { name, traits, policy: kept, ...(rule.clientPublish && { hasOwnClientPublish: true as const }) };
+}
+
+/** The app's first that is for the channel. */
+export function ruleOf(app: App, name: string): ChannelRule | undefined {
+  return app.channels.find((candidate) => matches(candidate.match, name));
 }
 
 /** What every channel of the app keeps. A cache channel's last event stays longer than that, so it is left as it is. */

@@ -1,7 +1,7 @@
 /** What applies to each channel: the rules of its app, under what the program made of one channel by its name. */
 
 import type { App, ChannelRule } from "../domain/app.ts";
-import { type Channel, channelOf } from "../domain/channel.ts";
+import { type Channel, channelOf, ruleOf } from "../domain/channel.ts";
 import type { EventPublication } from "../domain/message.ts";
 import type { HistoryPolicy } from "../domain/ports.ts";
 
@@ -43,9 +43,10 @@ export class Channels {
     return this.#made.get(app.id)?.delete(name) ?? false;
   }
 
-  /** Where nothing can be kept, no rule has to be looked for. */
+  /** Where nothing can be kept, no rule has to be looked for; and where its rule says nothing of history, no channel has to be made. */
   #mayKeep(app: App, name: string): boolean {
-    return name.includes("cache-") || this.#made.get(app.id)?.get(name)?.history !== undefined || this.#rulesKeep(app);
+    if (name.includes("cache-") || this.#made.get(app.id)?.get(name)?.history !== undefined) return true;
+    return this.#rulesKeep(app) && (app.recovery.enabled || ruleOf(app, name)?.history !== undefined);
   }
 
   #rulesKeep(app: App): boolean {
