@@ -8,6 +8,7 @@ import { settings } from "../properties/arbitraries.ts";
 const steps = fc.array(
   fc.oneof(
     fc.record({ push: fc.integer({ min: 1, max: 40 }) }),
+    fc.record({ replace: fc.nat(60) }),
     fc.record({ drop: fc.integer({ min: -2, max: 50 }) }),
     fc.record({ from: fc.nat(60), to: fc.nat(60) }),
   ),
@@ -26,6 +27,9 @@ test("a ring has what an array would have", () => {
             ring.push(pushed);
             model.push(pushed++);
           }
+        } else if ("replace" in step) {
+          ring.replace(step.replace, pushed);
+          if (step.replace < model.length) model[step.replace] = pushed++;
         } else if ("drop" in step) {
           ring.drop(step.drop);
           model.splice(0, Math.max(0, step.drop));

@@ -12,27 +12,15 @@ import type {
   PurgeResult,
 } from "../../domain/ports.ts";
 import { channelKey } from "../shared/channels.ts";
-import { type KeptEvent, purgeLog, readPage } from "../shared/kept-log.ts";
+import { purgeLog, readPage } from "../shared/kept-log.ts";
 import { eventBytes, RetentionBudget } from "../shared/retention-budget.ts";
-import { Ring } from "../shared/ring.ts";
+import { ChannelLog } from "./channel-log.ts";
 import { ExpiringMap } from "./expiring-map.ts";
 
 /** Up to where a log has to forget. */
 interface RetainedEvent {
   readonly log: ChannelLog;
   readonly offset: number;
-}
-
-interface ChannelLog {
-  readonly app: string;
-  readonly channel: string;
-  readonly epoch: string;
-  offset: number;
-  /** Of the last event. */
-  atMs: number;
-  readonly entries: Ring<KeptEvent>;
-  /** Until then it goes on numbering though it keeps nothing, for clients that come back. */
-  countsUntilMs: number;
 }
 
 export class MemoryBroker implements Broker {
@@ -75,13 +63,12 @@ export class MemoryBroker implements Broker {
       return undefined;
     }
     const log = this.#log(publication.app, publication.channel);
-    const position = { epoch: log.epoch, offset: ++log.offset };
-    const placed = { ...publication, position };
     const nowMs = this.#clock.monotonicMs();
-    log.atMs = Math.max(log.atMs, Math.floor(this.#clock.wallMs()));
-    log.entries.push({ publication: placed, expiresAtMs: nowMs + keep.ttlMs, atMs: log.atMs });
+    log.push(publication, this.#clock.wallMs(), nowMs + keep.ttlMs);
     log.countsUntilMs = Math.max(log.countsUntilMs, nowMs + 2 * keep.ttlMs);
-    log.entries.drop(log.entries.length - keep.size);
+    log.drop(log.length - keep.size);
+    const position = { epoch: log.epoch, offset: log.offset };
+    const placed = { ...publication, position };
     if (keep.totalBytes !== undefined) this.#retain(log, placed, keep, keep.totalBytes);
     this.#deliver(placed);
     return position;
@@ -116,10 +103,8 @@ export class MemoryBroker implements Broker {
     const nowMs = this.#clock.monotonicMs();
     for (const [key, log] of this.#logs) {
       // From the front only: what has expired behind what has not goes with it.
-      let expired = 0;
-      while ((log.entries.at(expired)?.expiresAtMs ?? Number.POSITIVE_INFINITY) <= nowMs) expired++;
-      log.entries.drop(expired);
-      if (log.entries.length > 0 || log.countsUntilMs > nowMs || this.#isSubscribed(log.app, log.channel)) continue;
+      log.drop(log.expired(nowMs));
+      if (log.length > 0 || log.countsUntilMs > nowMs || this.#isSubscribed(log.app, log.channel)) continue;
       this.#logs.delete(key);
       this.#epoch = randomUUID();
     }
@@ -157,10 +142,10 @@ export class MemoryBroker implements Broker {
     const value = { log, offset: log.offset };
     const retained = { app, channel, bytes: eventBytes(event), untilMs: nowMs + ttlMs, value };
     for (const { log: full, offset } of this.#budget.add(retained, { size, totalBytes }, nowMs)) {
-      const firstOffset = full.offset - full.entries.length + 1;
-      full.entries.drop(offset - firstOffset + 1);
+      const firstOffset = full.offset - full.length + 1;
+      full.drop(offset - firstOffset + 1);
       // A numbering that nobody reads and that has nothing to give would be all that is left of it.
-      if (full.entries.length > 0 || full === log || this.#isSubscribed(full.app, full.channel)) continue;
+      if (full.length > 0 || full === log || this.#isSubscribed(full.app, full.channel)) continue;
       this.#logs.delete(channelKey(full));
       this.#epoch = randomUUID();
     }
@@ -182,7 +167,7 @@ export class MemoryBroker implements Broker {
     const key = channelKey({ app, channel });
     let log = this.#logs.get(key);
     if (!log) {
-      log = { app, channel, epoch: this.#epoch, offset: 0, atMs: 0, entries: new Ring(), countsUntilMs: 0 };
+      log = new ChannelLog(app, channel, this.#epoch);
       this.#logs.set(key, log);
     }
     return log;

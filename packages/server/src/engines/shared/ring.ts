@@ -20,6 +20,11 @@ export class Ring<T> {
     this.#places[(this.#first + this.#length++) & (this.#places.length - 1)] = item;
   }
 
+  /** Where there is one at that place. */
+  replace(index: number, item: T): void {
+    if (index < this.#length) this.#places[(this.#first + index) & (this.#places.length - 1)] = item;
+  }
+
   /** Drops so many of the oldest: none where that is negative, all where there are fewer. */
   drop(count: number): void {
     if (count >= this.#length) return this.#clear();

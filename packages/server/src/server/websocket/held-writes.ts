@@ -33,7 +33,7 @@ export class HeldWrites implements Fanout {
   #windowEndsAtMs = Number.NEGATIVE_INFINITY;
   /** Writes to sockets in this window. */
   #writes = 0;
-  /** Those that were put off in it. Where they are many, the next window holds from its beginning: its own first 32 writes were all that was left of the cost with one reader. */
+  /** Those that were put off in it. Where they are many, the next window holds from its beginning: with one reader 32 writes in each were most of what was above the floor. */
   #postponed = 0;
   /** Which window it is, for what was scheduled in it. */
   #window = 0;
