@@ -414,6 +414,34 @@ describe("a frame as libraries write it", () => {
     expect(outcome(protocol, frame)).toEqual(outcome(protocol, ` ${frame}`));
 
   const names = fc.oneof(fc.constantFrom("client-x", "private-c", "", "a", "client-"), anyText);
+  /** Of objects of the kind that is not parsed, and what is nearly of it. */
+  const plainTexts = fc.constantFrom(
+    '"text"',
+    '""',
+    '"\u2028\u007f"',
+    '"{,:}"',
+    '"a\\n"',
+    '"\n"',
+    '"\u0000"',
+    "'x'",
+    "x",
+  );
+  const plainValues = fc.constantFrom(
+    "0",
+    "-1.50",
+    "10",
+    "-0",
+    "01",
+    "1.",
+    ".5",
+    "-",
+    "1e3",
+    "+1",
+    "1 ",
+    "true",
+    "null",
+    "nul",
+  );
   const valueTexts = fc.oneof(
     anyJson.map((value) => JSON.stringify(value)),
     fc.constantFrom(
@@ -429,6 +457,9 @@ describe("a frame as libraries write it", () => {
       "{}}",
       '1,"event":"client-y"',
     ),
+    fc.array(fc.tuple(plainTexts, fc.oneof(plainTexts, plainValues)), { maxLength: 4 }).map((members) => {
+      return `{${members.map(([key, value]) => `${key}:${value}`).join()}}`;
+    }),
     fc.constantFrom('{"channel":"c"}', '"x","channel":"d"', `${"[".repeat(31)}${"]".repeat(31)}`, "[".repeat(90)),
     anyText,
   );
