@@ -3,6 +3,7 @@
 import { expect, test } from "bun:test";
 import { CommandError } from "../../packages/server/src/domain/error.ts";
 import type { HubEvent } from "../../packages/server/src/domain/hub-event.ts";
+import { ignoringPublications, type Observer } from "../../packages/server/src/domain/ports.ts";
 import { AWAY, bench, fakeApp, lateBench, plainProtocol, settled } from "../support/fakes.ts";
 
 const say = (channel: string, data: string) =>
@@ -117,6 +118,21 @@ test("an observer's mistake is told to the other observers, and changes nothing 
   expect(told).toEqual(["opened", "subscribed", "occupied", "unsubscribed", "vacated", "refused", "closed"]);
   expect(events.filter((event) => event.type === "failed" && event.error === mistake)).toHaveLength(told.length);
   expect(made.hub.nodeStats.connections).toBe(0);
+});
+
+test("an observer that ignores publications hears of all else", async () => {
+  const [all, others]: [string[], string[]] = [[], []];
+  const hearsAll: Observer = (event) => void all.push(event.type);
+  const ignores = ignoringPublications((event) => void others.push(event.type));
+  const made = await bench({ more: { observers: [hearsAll, ignores] } });
+  const [ada, bob] = [made.open(), made.open()];
+  for (const client of [ada, bob]) client.subscribe("presence-x", "ada");
+  ada.send({ type: "publish", channel: "presence-x", event: "client-x", data: "" });
+  await settled();
+  expect(bob.types).toContain("event");
+  expect(all).toContain("published");
+  expect(others).toContain("joined");
+  expect(others).toEqual(all.filter((type) => type !== "published"));
 });
 
 test("a client whose publish the engine does not take is told so, and no one hears of it", async () => {

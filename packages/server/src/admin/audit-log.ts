@@ -6,7 +6,7 @@ import type { App } from "../domain/app.ts";
 import type { TokenBucket } from "../domain/connection.ts";
 import type { HubEvent, Steered } from "../domain/hub-event.ts";
 import type { PurgeRange } from "../domain/message.ts";
-import type { Clock, Observer } from "../domain/ports.ts";
+import { type Clock, ignoringPublications, type Observer } from "../domain/ports.ts";
 import { takeToken } from "../hub/token-bucket.ts";
 import type { AuditEntry } from "./api-types.ts";
 
@@ -140,7 +140,7 @@ interface Frequency {
 /** What back ends and programs do to clients and to histories belongs in the log, beside what operators do. */
 export function auditAppActs(audit: Pick<AuditLog, "record">, clock: Clock): Observer {
   const frequencies = new Map<string, Frequency>();
-  return (event: HubEvent) => {
+  return ignoringPublications((event) => {
     // An operator's is in the log already, under the operator's name.
     if ((event.type !== "purged" && event.type !== "steered") || event.byOperator) return;
     const { app } = event;
@@ -153,7 +153,7 @@ export function auditAppActs(audit: Pick<AuditLog, "record">, clock: Clock): Obs
     const { omitted } = frequency;
     frequency.omitted = 0;
     void audit.record(nameOf(app), what, { ...detail, ...(omitted > 0 && { omitted }) });
-  };
+  });
 }
 
 interface Entry {

@@ -43,9 +43,11 @@ export interface App {
   readonly hooks?: HookSettings;
 }
 
+const HASH = 0x23;
+
 /** Apps of the server's own use, such as the dashboard's: never configured, listed, counted or reported. */
 export function isReserved({ id }: Pick<App, "id">): boolean {
-  return id.startsWith("#");
+  return id.charCodeAt(0) === HASH;
 }
 
 export const WEBHOOK_EVENTS = [

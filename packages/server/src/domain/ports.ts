@@ -334,7 +334,16 @@ export interface Guard {
 }
 
 /** Receives what happened; can neither refuse nor delay it. */
-export type Observer = (event: HubEvent) => void;
+export interface Observer {
+  (event: HubEvent): void;
+  /** Nothing of it is about publications, of which there are more than of all else: it is not called with them. */
+  readonly ignoresPublications?: true;
+}
+
+/** The observer, marked so. */
+export function ignoringPublications(observe: (event: HubEvent) => void): Observer {
+  return Object.assign(observe, { ignoresPublications: true as const });
+}
 
 /** Where the statistics of each app are stored. */
 export interface StatisticsSink {

@@ -41,6 +41,7 @@ export class GuardChain {
     let passed = publication;
     for (let at = from; at < this.#publication.length; at++) {
       const verdict = this.#publication[at]?.publication(passed);
+      if (verdict === undefined) continue;
       if (verdict instanceof Promise) return verdict.then((other) => this.publication(other ?? passed, at + 1));
       passed = verdict ?? passed;
     }

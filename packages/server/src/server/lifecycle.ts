@@ -6,7 +6,7 @@ import { type ConfigInput, parseConfig } from "../config/load.ts";
 import type { Config } from "../config/schema/schema.ts";
 import type { App, ChannelRule } from "../domain/app.ts";
 import type { Connection } from "../domain/connection.ts";
-import type { Awaitable, Observer } from "../domain/ports.ts";
+import { type Awaitable, ignoringPublications, type Observer } from "../domain/ports.ts";
 import type { Hub } from "../hub/hub.ts";
 import { checkChannelName } from "../hub/limits.ts";
 import { deduplicatedFaults, logObserver } from "../observers/log.ts";
@@ -85,7 +85,7 @@ export class Lifecycle implements ExtensionsHost, StorageHost {
     this.#faults = deduplicatedFaults(this.log);
     this.#observers = [
       logObserver(this.log, this.#faults),
-      (event) => this.extensions.hooks.observe(event),
+      ignoringPublications((event) => this.extensions.hooks.observe(event)),
       ...(given.observers ?? []).flatMap((observer) => (isSink(observer) ? [] : observer)),
     ];
   }

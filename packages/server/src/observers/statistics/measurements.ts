@@ -1,8 +1,7 @@
 /** What is stored beside the sums of each app, to see what they are made of: by transport, reason, outcome and node. */
 
 import type { Measured } from "../../domain/app-statistics.ts";
-import type { HubEvent } from "../../domain/hub-event.ts";
-import type { Observer } from "../../domain/ports.ts";
+import { ignoringPublications, type Observer } from "../../domain/ports.ts";
 import type { AppStats } from "../../hub/tenants.ts";
 import { type Durations, DurationsSince } from "../metrics/counts.ts";
 import { RefusalCounts } from "../metrics/refusals.ts";
@@ -53,10 +52,10 @@ export class Measurements {
     this.#timed = new DurationsSince(options.deliveries);
   }
 
-  readonly observe: Observer = (event: HubEvent) => {
+  readonly observe: Observer = ignoringPublications((event) => {
     if (event.type !== "resumed") return this.#refusals.observe(event);
     this.#add(event.connection.app.id, "resumed", event.recovered ? "recovered" : "lost", 1);
-  };
+  });
 
   webhookOutcome(app: string, outcome: string, count: number): void {
     this.#add(app, "webhooks", outcome, count);

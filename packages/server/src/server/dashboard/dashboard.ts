@@ -100,8 +100,8 @@ export class Dashboard {
   /** Of every app, the dashboard's own included. */
   readonly observe: Observer = (event: HubEvent) => {
     this.#feed.observe(event);
+    if (event.type === "published") return this.#channelRates.observe(event);
     this.#refusals.observe(event);
-    this.#channelRates.observe(event);
     this.#live.observe(event);
   };
 
