@@ -6,15 +6,21 @@ export function andThen<T, R>(value: Awaitable<T>, next: (value: T) => Awaitable
   return value instanceof Promise ? value.then(next) : next(value);
 }
 
-/** As try and finally, of work that may be done at once. */
-export function andFinally<T>(work: () => Awaitable<T>, end: () => Awaitable<void>): Awaitable<T> {
-  let value: Awaitable<T>;
-  try {
-    value = work();
-  } catch (error) {
-    return andThen(end(), () => {
-      throw error;
-    });
+/** One of several steps of something. */
+export type Step<T> = (on: T) => Awaitable<void>;
+
+/**
+ * The steps one after the other: at once as far as nobody has to be waited for. Made once and not for each thing, they take no closure
+ * and no scope of it: a client that comes and goes took 86 closures and scopes, 14 since, and they were most of its garbage.
+ */
+export function inOrder<T>(steps: readonly Step<T>[], on: T, from = 0): Awaitable<void> {
+  for (let at = from; at < steps.length; at++) {
+    const done = steps[at]?.(on);
+    if (done instanceof Promise) return restInOrder(steps, on, at + 1, done);
   }
-  return value instanceof Promise ? value.finally(end) : andThen(end(), () => value);
+}
+
+async function restInOrder<T>(steps: readonly Step<T>[], on: T, from: number, before: Promise<void>): Promise<void> {
+  await before;
+  return inOrder(steps, on, from);
 }

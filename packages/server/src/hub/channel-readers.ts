@@ -7,7 +7,7 @@ import type { App } from "../domain/app.ts";
 import type { Position, ResumeOptions } from "../domain/message.ts";
 import type { HubContext } from "./context.ts";
 import { bytesOf } from "./limits.ts";
-import { type CatchUp, withCatchUp } from "./recovery.ts";
+import { type CatchUp, catchUpWithoutPast, withCatchUp } from "./recovery.ts";
 import { type ChannelListener, ChannelReader } from "./sequence.ts";
 
 /** A reader that is in the channel. */
@@ -61,7 +61,9 @@ export class ChannelReaders {
         position = audience.channel.policy.history && upTo;
         isIn = true;
       };
-      await withCatchUp(audience.channel, resume, () => asked, subscribe);
+      const past = catchUpWithoutPast(audience.channel, resume);
+      if (past) subscribe(past, undefined);
+      else await withCatchUp(asked, subscribe);
     } finally {
       if (!isIn) release();
     }

@@ -105,7 +105,12 @@ export class HubContext {
     } catch (error) {
       return this.observeFailure(error, "background work");
     }
-    if (done instanceof Promise) void this.#follow(done);
+    if (done instanceof Promise) this.follow(done);
+  }
+
+  /** The same of work that has begun. */
+  follow(work: Promise<unknown>): void {
+    void this.#follow(work);
   }
 
   async #follow(work: Promise<unknown>): Promise<void> {

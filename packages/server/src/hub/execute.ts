@@ -78,16 +78,35 @@ function execute(hub: Hub, connection: Connection, frame: Frame, nowMs: number):
   try {
     if (connection.awaitsAuthentication) return executeFirst(hub, connection, frame);
     command = connection.protocol.decode(frame);
-    const around = hub.middleware?.command;
-    const turn =
-      around && !isReserved(connection.app)
-        ? around(connection, command, (replaced) => carryOut(hub, connection, replaced, hub.clock.monotonicMs()))
-        : carryOut(hub, connection, command, nowMs);
-    if (!(turn instanceof Promise)) return undefined;
-    return turn.catch((error) => refuse(hub, connection, error, command, frame));
+    const around = isReserved(connection.app) ? undefined : hub.middleware?.command;
+    const turn = around ? carryOutWithin(around, hub, connection, command) : carryOut(hub, connection, command, nowMs);
+    return turn instanceof Promise ? unlessRefused(turn, hub, connection, command, frame) : undefined;
   } catch (error) {
     refuse(hub, connection, error, command, frame);
     return undefined;
+  }
+}
+
+function carryOutWithin(
+  around: NonNullable<NonNullable<Hub["middleware"]>["command"]>,
+  hub: Hub,
+  connection: Connection,
+  command: Command,
+): Awaitable<void> {
+  return around(connection, command, (replaced) => carryOut(hub, connection, replaced, hub.clock.monotonicMs()));
+}
+
+async function unlessRefused(
+  turn: Promise<void>,
+  hub: Hub,
+  connection: Connection,
+  command: Command,
+  frame: Frame,
+): Promise<void> {
+  try {
+    await turn;
+  } catch (error) {
+    refuse(hub, connection, error, command, frame);
   }
 }
 
@@ -98,8 +117,12 @@ function executeFirst(hub: Hub, connection: Connection, frame: Frame): Promise<v
 
 function carryOut(hub: Hub, connection: Connection, command: Command, nowMs: number): Awaitable<void> {
   const passed = hub.guardChain.command(connection, command);
-  if (!(passed instanceof Promise)) return perform(hub, connection, passed, nowMs);
-  return passed.then((late) => perform(hub, connection, late, hub.clock.monotonicMs()));
+  return passed instanceof Promise ? performLater(hub, connection, passed) : perform(hub, connection, passed, nowMs);
+}
+
+async function performLater(hub: Hub, connection: Connection, passed: Promise<Command>): Promise<void> {
+  const command = await passed;
+  return perform(hub, connection, command, hub.clock.monotonicMs());
 }
 
 function perform(hub: Hub, connection: Connection, command: Command, nowMs: number): Awaitable<void> {

@@ -31,10 +31,20 @@ export class GuardChain {
     for (let at = from; at < guards.length; at++) {
       const verdict = guards[at]?.command(connection, passed);
       if (verdict === undefined) continue;
-      if (verdict instanceof Promise) return verdict.then((other) => this.command(connection, other ?? passed, at + 1));
+      if (verdict instanceof Promise) return this.#restOfCommand(connection, passed, verdict, at + 1);
       passed = verdict ?? passed;
     }
     return passed;
+  }
+
+  /** A function of its own: a closure in the loop has a scope made for each guard, even where none makes a promise. */
+  async #restOfCommand(
+    connection: Connection,
+    command: Command,
+    verdict: Promise<Command | undefined>,
+    from: number,
+  ): Promise<Command> {
+    return this.command(connection, (await verdict) ?? command, from);
   }
 
   publication(publication: EventPublication, from = 0): Awaitable<EventPublication> {
@@ -42,17 +52,30 @@ export class GuardChain {
     for (let at = from; at < this.#publication.length; at++) {
       const verdict = this.#publication[at]?.publication(passed);
       if (verdict === undefined) continue;
-      if (verdict instanceof Promise) return verdict.then((other) => this.publication(other ?? passed, at + 1));
+      if (verdict instanceof Promise) return this.#restOfPublication(passed, verdict, at + 1);
       passed = verdict ?? passed;
     }
     return passed;
   }
 
+  async #restOfPublication(
+    publication: EventPublication,
+    verdict: Promise<EventPublication | undefined>,
+    from: number,
+  ): Promise<EventPublication> {
+    return this.publication((await verdict) ?? publication, from);
+  }
+
   apiCall(app: App, call: SignedCall, from = 0): Awaitable<void> {
     for (let at = from; at < this.#apiCall.length; at++) {
       const verdict = this.#apiCall[at]?.apiCall(app, call);
-      if (verdict instanceof Promise) return verdict.then(() => this.apiCall(app, call, at + 1));
+      if (verdict instanceof Promise) return this.#restOfApiCall(app, call, verdict, at + 1);
     }
+  }
+
+  async #restOfApiCall(app: App, call: SignedCall, verdict: Promise<unknown>, from: number): Promise<void> {
+    await verdict;
+    return this.apiCall(app, call, from);
   }
 }
 

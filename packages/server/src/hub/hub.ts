@@ -219,7 +219,7 @@ export class Hub {
     this.quotas.releaseConnection(connection);
     this.quotas.setConnectionCount(connection.app, tenant?.connections.size ?? 0);
     this.#membership.leaveAll(connection);
-    if (tenant) this.#context.runInBackground(() => this.users.removeConnection(tenant, connection));
+    if (tenant) this.users.removeConnection(tenant, connection);
     const why = connection.disconnectReason;
     const { address, app, awaitsAuthentication } = connection;
     if (!awaitsAuthentication)

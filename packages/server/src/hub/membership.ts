@@ -3,17 +3,17 @@
 import type { Connection, Entering, Membership } from "../domain/connection.ts";
 import { CommandError } from "../domain/error.ts";
 import type { HubEvent } from "../domain/hub-event.ts";
-import type { EventPublication, Member, Push, ResumeOptions, SubscribedPush } from "../domain/message.ts";
+import type { EventPublication, Member, Position, Push, ResumeOptions, SubscribedPush } from "../domain/message.ts";
 import type { Awaitable } from "../domain/ports.ts";
 import { updatedMember } from "../domain/presence-publications.ts";
 import type { Audience, PresencePublication } from "./audience.ts";
-import { andFinally, andThen } from "./awaitable.ts";
+import { inOrder, type Step } from "./awaitable.ts";
 import type { Bans } from "./bans.ts";
 import type { HubContext } from "./context.ts";
 import { utf8Bytes } from "./limits.ts";
 import type { PresenceRegistrar } from "./presence-registrar.ts";
 import type { Quotas } from "./quotas.ts";
-import { type CatchUp, type Reading, withCatchUp } from "./recovery.ts";
+import { type CatchUp, catchUpWithoutPast, type Reading, withCatchUp } from "./recovery.ts";
 import type { Tenant } from "./tenants.ts";
 
 /** Answers a subscriber: the members where the channel has any, and what it is sent of the channel's past. */
@@ -51,6 +51,14 @@ export class ChannelMembership {
   readonly #quotas: Quotas;
   readonly #registrar: PresenceRegistrar;
   readonly #bans: Bans;
+  /** What comes before it is in: whether it may, as far as others know (the engine, which counts, and who is banned), and the answer. */
+  readonly #entrance: readonly Step<Joining>[] = [
+    ({ audience }) => audience.subscribing,
+    ({ connection, audience }) =>
+      connection.closed ? undefined : this.#quotas.acquireSubscriber(connection, audience),
+    (joining) => (joining.connection.closed ? undefined : this.#checkBan(joining)),
+    (joining) => this.#list(joining),
+  ];
 
   constructor(context: HubContext, quotas: Quotas, registrar: PresenceRegistrar, bans: Bans) {
     this.#context = context;
@@ -83,27 +91,33 @@ export class ChannelMembership {
       isRegistered: false,
       isSubscribed: false,
     };
-    const entered = andFinally(
-      () => this.#enter(joining),
-      () => this.#leaveDoor(joining),
-    );
-    return andThen(entered, () => {
-      if (!joining.isSubscribed) return;
-      this.#context.observe({ type: "subscribed", connection, channel: name });
-      return this.#registrar.updateSubscriberCount(tenant.app, audience, joining.news);
-    });
+    let entered: Awaitable<void>;
+    try {
+      entered = inOrder(this.#entrance, joining);
+    } catch (error) {
+      entered = Promise.reject(error);
+    }
+    if (entered instanceof Promise) return this.#joinLater(joining, entered);
+    const left = this.#leaveDoor(joining);
+    return joining.isSubscribed ? this.#joined(joining) : left;
   }
 
-  /** Whether it may come in, as far as others know: the engine, which counts, and who is banned. */
-  #enter(joining: Joining): Awaitable<void> {
-    const { connection, audience, tenant, member } = joining;
-    return andThen(audience.subscribing, () => {
-      if (connection.closed) return;
-      return andThen(this.#quotas.acquireSubscriber(connection, audience), () => {
-        const checked = this.#bans.check(tenant.app, audience.channel.name, connection.user?.id, member?.id);
-        return andThen(checked, () => this.#list(joining));
-      });
-    });
+  async #joinLater(joining: Joining, entered: Promise<void>): Promise<void> {
+    try {
+      await entered;
+    } finally {
+      await this.#leaveDoor(joining);
+    }
+    if (joining.isSubscribed) await this.#joined(joining);
+  }
+
+  #joined({ connection, tenant, audience, news }: Joining): Awaitable<void> {
+    this.#context.observe({ type: "subscribed", connection, channel: audience.channel.name });
+    return this.#registrar.updateSubscriberCount(tenant.app, audience, news);
+  }
+
+  #checkBan({ connection, member, tenant, audience }: Joining): Awaitable<void> {
+    return this.#bans.check(tenant.app, audience.channel.name, connection.user?.id, member?.id);
   }
 
   /** The members are listed, and it with them, where the channel has any. */
@@ -127,25 +141,29 @@ export class ChannelMembership {
 
   /** It is answered, and then receives. */
   #catchUp(joining: Joining, listed: readonly Member[] | undefined): Awaitable<void> {
+    const { audience, wanted, entering } = joining;
+    const past = catchUpWithoutPast(audience.channel, wanted.resume);
+    if (!past) return this.#catchUpLater(joining, listed);
+    this.#subscribe(joining, listed, past, undefined);
+    if (entering.refusal && !joining.isSubscribed) throw entering.refusal;
+  }
+
+  async #catchUpLater(joining: Joining, listed: readonly Member[] | undefined): Promise<void> {
+    const { entering } = joining;
+    await withCatchUp(this.#reading(joining), (past, upTo) => this.#subscribe(joining, listed, past, upTo));
+    if (entering.refusal && !joining.isSubscribed) throw entering.refusal;
+  }
+
+  #subscribe(joining: Joining, listed: readonly Member[] | undefined, past: CatchUp, upTo: Position | undefined): void {
     const { connection, audience, member, wanted, entering, tenant } = joining;
     const { name } = audience.channel;
-    const caughtUp = withCatchUp(
-      audience.channel,
-      wanted.resume,
-      () => this.#reading(joining),
-      (past, upTo) => {
-        if (connection.closed || entering.refusal) return;
-        joining.reply(listed && joining.changes?.applyTo(listed, member), past);
-        if (past.isMissing) joining.news = [...joining.news, { type: "missed", app: tenant.app, channel: name }];
-        connection.setMembership(name, member);
-        if (wanted.previousIds) tenant.formerIds.add(connection, wanted.previousIds);
-        audience.addSubscriber(connection, this.#context.fanout, upTo);
-        joining.isSubscribed = true;
-      },
-    );
-    return andThen(caughtUp, () => {
-      if (entering.refusal && !joining.isSubscribed) throw entering.refusal;
-    });
+    if (connection.closed || entering.refusal) return;
+    joining.reply(listed && joining.changes?.applyTo(listed, member), past);
+    if (past.isMissing) joining.news = [...joining.news, { type: "missed", app: tenant.app, channel: name }];
+    connection.setMembership(name, member);
+    if (wanted.previousIds) tenant.formerIds.add(connection, wanted.previousIds);
+    audience.addSubscriber(connection, this.#context.fanout, upTo);
+    joining.isSubscribed = true;
   }
 
   #reading({ connection, audience, wanted, tenant }: Joining): Reading {
@@ -180,9 +198,14 @@ export class ChannelMembership {
     this.#quotas.releaseSubscriber(connection, audience);
     this.#context.observe({ type: "unsubscribed", connection, channel: name });
     if (member) return this.#leaveAsMember(connection, tenant, audience, member);
-    return andThen(this.#registrar.updateSubscriberCount(tenant.app, audience), () =>
-      tenants.release(tenant, audience),
-    );
+    const counted = this.#registrar.updateSubscriberCount(tenant.app, audience);
+    if (counted instanceof Promise) return this.#releaseLater(tenant, audience, counted);
+    tenants.release(tenant, audience);
+  }
+
+  async #releaseLater(tenant: Tenant, audience: Audience, counted: Promise<void>): Promise<void> {
+    await counted;
+    this.#context.tenants.release(tenant, audience);
   }
 
   /** In several turns where they are many: 10,000 channels take a tenth of a second. */
@@ -201,7 +224,13 @@ export class ChannelMembership {
   }
 
   #leaveInBackground(connection: Connection, name: string): void {
-    this.#context.runInBackground(() => this.leave(connection, name));
+    let left: Awaitable<void>;
+    try {
+      left = this.leave(connection, name);
+    } catch (error) {
+      left = Promise.reject(error);
+    }
+    if (left instanceof Promise) this.#context.follow(left);
   }
 
   async #leaveAsMember(connection: Connection, tenant: Tenant, audience: Audience, member: Member): Promise<void> {
@@ -310,11 +339,14 @@ export function subscribedReply(
     const isComplete = rewound === undefined ? undefined : complete === true;
     const past = { position, recovered, rewound, complete: isComplete };
     hub.push(connection, { type: "subscribed", channel, members, ...past, ref, by });
-    const sendPast = () => {
-      for (const event of events) hub.push(connection, event);
-    };
-    if (events.length > 0) connection.socket?.cork(sendPast);
+    if (events.length > 0) sendPast(hub, connection, events);
     if (recovered !== undefined) hub.observe({ type: "resumed", connection, channel, recovered });
     if (isMissing) hub.push(connection, { type: "missed", channel });
   };
+}
+
+function sendPast(hub: ReplyHost, connection: Connection, events: readonly EventPublication[]): void {
+  connection.socket?.cork(() => {
+    for (const event of events) hub.push(connection, event);
+  });
 }

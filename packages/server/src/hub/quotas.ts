@@ -32,8 +32,12 @@ export class Quotas {
     const { app } = connection;
     const most = app.limits.connections;
     if (most === UNLIMITED || isReserved(app)) return;
+    return this.#countConnection(connection, most);
+  }
+
+  #countConnection(connection: Connection, most: number): Awaitable<void> {
     connection.isCounted = true;
-    return this.#take(placeOf(app), connection, most, (error) => {
+    return this.#take(placeOf(connection.app), connection, most, (error) => {
       // What the engine did not answer it may have done.
       if (error !== undefined) this.releaseConnection(connection);
       connection.isCounted = false;
@@ -51,7 +55,10 @@ export class Quotas {
   /** Has the channel's limit count the subscriber. Throws CommandError `channel_full`, `engine_unavailable`. */
   acquireSubscriber(connection: Connection, audience: Audience): Awaitable<void> {
     const most = audience.channel.policy.maxSubscribers;
-    if (most === UNLIMITED) return;
+    return most === UNLIMITED ? undefined : this.#countAmong(connection, audience, most);
+  }
+
+  #countAmong(connection: Connection, audience: Audience, most: number): Awaitable<void> {
     audience.counted ??= new Set();
     audience.counted.add(connection.id);
     return this.#take(seatOf(audience), connection, most, (error) => {
@@ -86,10 +93,13 @@ export class Quotas {
   /** This node has so many connections of the app now. An engine that is away writes it later. */
   setConnectionCount(app: App, here: number): void {
     if (isReserved(app)) return;
-    this.#context.runInBackground(() => {
-      const written = this.#context.registry.setSubscriberCount(app.id, CONNECTIONS, here);
-      return written instanceof Promise ? written.catch(unlessAway) : undefined;
-    });
+    let written: Awaitable<unknown>;
+    try {
+      written = this.#context.registry.setSubscriberCount(app.id, CONNECTIONS, here);
+    } catch (error) {
+      written = Promise.reject(error);
+    }
+    if (written instanceof Promise) this.#context.follow(written.catch(unlessAway));
   }
 
   /** Of the app, in the whole cluster; `here` are those of this node. */

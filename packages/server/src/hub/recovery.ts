@@ -7,7 +7,7 @@ import type { App } from "../domain/app.ts";
 import type { Channel } from "../domain/channel.ts";
 import { CommandError } from "../domain/error.ts";
 import type { EventPublication, Position, Resume, Rewind } from "../domain/message.ts";
-import type { Awaitable, Broker, HistoryPage, HistoryQuery, StoredEvent } from "../domain/ports.ts";
+import type { Broker, HistoryPage, HistoryQuery, StoredEvent } from "../domain/ports.ts";
 import type { Audience } from "./audience.ts";
 import { isUpTo } from "./sequence.ts";
 
@@ -59,20 +59,16 @@ const PAGE = 200;
 /** Most events that a subscriber without a position gets. */
 const MOST_KEPT = 1_000;
 
-/** Runs `subscribe` with the channel's past up to the moment, and where that ends: at once where it has none. Throws what the engine throws. */
-export function withCatchUp(
-  { traits, policy }: Channel,
-  resume: Resume | undefined,
-  reading: () => Reading,
-  subscribe: Subscribe,
-): Awaitable<void> {
-  if (traits.cache || policy.history) return readThenSubscribe(reading(), subscribe);
-  subscribe(resume ? LOST_CATCH_UP : NO_CATCH_UP, undefined);
+/** What a subscriber gets where nothing is kept of the channel; undefined where something is, which has to be read. */
+export function catchUpWithoutPast({ traits, policy }: Channel, resume: Resume | undefined): CatchUp | undefined {
+  if (traits.cache || policy.history) return undefined;
+  return resume ? LOST_CATCH_UP : NO_CATCH_UP;
 }
 
 type Subscribe = (past: CatchUp, upTo: Position | undefined) => void;
 
-async function readThenSubscribe(asked: Reading, subscribe: Subscribe): Promise<void> {
+/** Runs `subscribe` with the channel's past up to the moment, and where that ends. Throws what the engine throws. */
+export async function withCatchUp(asked: Reading, subscribe: Subscribe): Promise<void> {
   const reading = { ...asked, weigh: (event: EventPublication) => (isOwn(asked, event) ? 0 : asked.weigh(event)) };
   const { audience } = reading;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {

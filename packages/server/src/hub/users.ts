@@ -69,8 +69,16 @@ export class Users {
     }
   }
 
-  /** The connection is gone: it is no user's any more, and watches none. */
-  removeConnection(tenant: Tenant, connection: Connection): Awaitable<void> {
+  /** The connection is gone: it is no user's any more, and watches none. In the background, and never throws. */
+  removeConnection(tenant: Tenant, connection: Connection): void {
+    if (connection.user || connection.watchedUsers) this.#removeInBackground(tenant, connection);
+  }
+
+  #removeInBackground(tenant: Tenant, connection: Connection): void {
+    this.#context.runInBackground(() => this.#remove(tenant, connection));
+  }
+
+  #remove(tenant: Tenant, connection: Connection): Awaitable<void> {
     this.#unwatch(tenant, connection);
     const { user } = connection;
     if (!user || !tenant.removeUser(user.id, connection) || this.#signingIn.has(connection)) return;

@@ -27,9 +27,20 @@ export function subscribe(hub: Hub, connection: Connection, command: Subscribe, 
     return hub.push(connection, { type: "subscribed", channel: command.channel, ...answer });
   }
   checkLimits(hub, connection, channel, nowMs);
-  return andThen(admit(hub, connection, command, channel), (admitted) =>
-    act(hub, connection, command, channel, admitted),
-  );
+  const permission = admit(hub, connection, command, channel);
+  return permission instanceof Promise
+    ? actLater(hub, connection, command, channel, permission)
+    : act(hub, connection, command, channel, permission);
+}
+
+async function actLater(
+  hub: Hub,
+  connection: Connection,
+  command: Subscribe,
+  channel: Channel,
+  permission: Promise<Permission>,
+): Promise<void> {
+  return act(hub, connection, command, channel, await permission);
 }
 
 /** It is in the channel since it signed in, and only waits for the answer. */
@@ -75,6 +86,15 @@ function admit(hub: Hub, connection: Connection, command: Subscribe, channel: Ch
   }
   if (command.watch) return permitWatching(hub, connection, command, channel);
   if (!traits.private) return andThen(confirm(hub, connection, command), withoutMember);
+  return admitByPermission(hub, connection, command, traits);
+}
+
+function admitByPermission(
+  hub: Hub,
+  connection: Connection,
+  command: Subscribe,
+  traits: Traits,
+): Awaitable<Permission> {
   return andThen(permit(hub, connection, command, traits), ({ member: named, ...grant }) => {
     connection.isAuthenticated = true;
     const member = membershipOf(connection, traits, named);
@@ -122,7 +142,17 @@ function confirm(
   command: Subscribe,
   permission = NOTHING_SAID,
 ): Awaitable<Permission> {
-  if (connection.app.hooks?.subscribe?.when !== "always") return permission;
+  return connection.app.hooks?.subscribe?.when === "always"
+    ? confirmByBackEnd(hub, connection, command, permission)
+    : permission;
+}
+
+function confirmByBackEnd(
+  hub: Hub,
+  connection: Connection,
+  command: Subscribe,
+  permission: Permission,
+): Awaitable<Permission> {
   const said = hub.deciders.confirm?.(connection, command);
   return andThen(said, (more) => (more ? { ...permission, ...checked(connection.app, more) } : permission));
 }
@@ -206,7 +236,18 @@ function act(
   // Again: while permission was asked for others may have come, or the channel may have become another.
   checkRoom(hub, connection.app, hub.channel(connection.app, channel) ?? asked);
   const reply = subscribedReply(hub, connection, channel, { ref });
-  return andThen(hub.join(connection, channel, permission.member, reply, command), () => {
-    if (connection.isIn(channel)) noteGrant(connection, channel, permission, hub.clock);
-  });
+  const joined = hub.join(connection, channel, permission.member, reply, command);
+  if (joined instanceof Promise) return noteLater(hub, connection, channel, permission, joined);
+  if (connection.isIn(channel)) noteGrant(connection, channel, permission, hub.clock);
+}
+
+async function noteLater(
+  hub: Hub,
+  connection: Connection,
+  channel: string,
+  permission: Permission,
+  joined: Promise<void>,
+): Promise<void> {
+  await joined;
+  if (connection.isIn(channel)) noteGrant(connection, channel, permission, hub.clock);
 }

@@ -9,7 +9,6 @@ import type { AppStore, Awaitable, Clock, Guard } from "../../domain/ports.ts";
 import type { Protocol } from "../../domain/transport.ts";
 import { Query } from "../../http/query.ts";
 import type { RequestUrl } from "../../http/request-url.ts";
-import { andThen } from "../../hub/awaitable.ts";
 import { keepHeaders, sharedHeaders } from "../../observers/feed/shown-headers.ts";
 import type { Caller } from "../http/caller.ts";
 
@@ -83,56 +82,119 @@ function read(url: RequestUrl): Asked {
   return { path, pusherKey: PUSHER_PATH.exec(path)?.[1], query: new Query(url) };
 }
 
-/** Never throws or rejects. At once where nobody has to be waited for, which saves a handshake several promises. */
+/**
+ * Never throws or rejects. At once where nobody has to be waited for, which saves a handshake several promises. What has to wait does so
+ * in functions of its own: a closure here would have a scope made for it even where nothing waits, see docs/decisions/0023.
+ */
 export function admit(options: AdmissionOptions, asked: AdmissionRequest): Awaitable<AdmittedClient | RejectedClient> {
-  const { request, caller } = asked;
   const address = read(asked.url);
   let app: App | undefined;
-  const reject = (error: unknown) => {
-    const rejected = { ...rejection(options, address, caller, error), ...(app && { app }) };
-    if (!options.wantsHeaders()) return rejected;
-    const client: Client = { agent: undefined, library: undefined };
-    describeClient(client, request, address.query);
-    return { ...rejected, client: { ...client, headers: sharedHeaders(request.headers) } };
-  };
   try {
     const key = address.pusherKey ?? address.query.get("app") ?? options.defaultKey;
-    const admitted = andThen(options.apps.byKey(key), (found) => {
-      app = found;
-      return admitTo(options, asked, address, () => checkApp(app, key, caller));
-    });
-    return admitted instanceof Promise ? admitted.catch(reject) : admitted;
+    const found = options.apps.byKey(key);
+    if (found instanceof Promise) return admitLater(options, asked, address, key, found);
+    app = found;
+    const admitted = admitTo(options, asked, address, key, found);
+    return admitted instanceof Promise ? unlessRejected(options, asked, address, found, admitted) : admitted;
   } catch (error) {
-    return reject(error);
+    return rejected(options, asked, address, app, error);
   }
+}
+
+async function admitLater(
+  options: AdmissionOptions,
+  asked: AdmissionRequest,
+  address: Asked,
+  key: string,
+  finding: Promise<App | undefined>,
+): Promise<AdmittedClient | RejectedClient> {
+  let app: App | undefined;
+  try {
+    app = await finding;
+    return await admitTo(options, asked, address, key, app);
+  } catch (error) {
+    return rejected(options, asked, address, app, error);
+  }
+}
+
+async function unlessRejected(
+  options: AdmissionOptions,
+  asked: AdmissionRequest,
+  address: Asked,
+  app: App | undefined,
+  admitted: Promise<AdmittedClient>,
+): Promise<AdmittedClient | RejectedClient> {
+  try {
+    return await admitted;
+  } catch (error) {
+    return rejected(options, asked, address, app, error);
+  }
+}
+
+function rejected(
+  options: AdmissionOptions,
+  { request, caller }: AdmissionRequest,
+  address: Asked,
+  app: App | undefined,
+  error: unknown,
+): RejectedClient {
+  const client = { ...rejection(options, address, caller, error), ...(app && { app }) };
+  if (!options.wantsHeaders()) return client;
+  const shown: Client = { agent: undefined, library: undefined };
+  describeClient(shown, request, address.query);
+  return { ...client, client: { ...shown, headers: sharedHeaders(request.headers) } };
 }
 
 function admitTo(
   options: AdmissionOptions,
   { request, caller, transport }: AdmissionRequest,
   address: Asked,
-  appOf: () => App,
+  key: string,
+  found: App | undefined,
 ): Awaitable<AdmittedClient> {
   const { query } = address;
   const protocol = protocolAt(options, address);
   const isPusher = protocol.name === options.pusher.name;
   const version = isPusher ? pusherVersionOf(address, options.strictProtocol) : undefined;
-  const app = appOf();
+  const app = checkApp(found, key, caller);
   const connection = new Connection(options.newId(), app, protocol, caller.address, options.clock.monotonicMs());
   if (transport) connection.transport = transport;
   connection.isEncrypted = caller.isEncrypted;
   describeClient(connection, request, query);
   if (options.wantsHeaders()) keepHeaders(connection, request.headers);
   if (version !== undefined && version < FIRST_WITH_PINGS) connection.answersPings = false;
-  return andThen(runGuards(options.guards, request, connection), (user) => {
-    if (!user && protocol === options.native && query.get("auth") === "frame") {
-      connection.awaitsAuthentication = true;
-    }
-    if (version === undefined && !connection.awaitsAuthentication) checkAnonymous(app, user);
-    // A Pusher client signs in by a command, unless its app's back end is asked.
-    const admitted = { connection, user: version === undefined || connection.backend ? user : undefined };
-    return andThen(options.acquireQuota(connection), () => admitted);
-  });
+  const user = runGuards(options.guards, request, connection);
+  return user instanceof Promise
+    ? passLater(options, connection, query, version, user)
+    : pass(options, connection, query, version, user);
+}
+
+async function passLater(
+  options: AdmissionOptions,
+  connection: Connection,
+  query: Query,
+  version: number | undefined,
+  user: Promise<User | undefined>,
+): Promise<AdmittedClient> {
+  return pass(options, connection, query, version, await user);
+}
+
+/** The guards let it in, as this user if any of them knows it. */
+function pass(
+  options: AdmissionOptions,
+  connection: Connection,
+  query: Query,
+  version: number | undefined,
+  user: User | undefined,
+): Awaitable<AdmittedClient> {
+  if (!user && connection.protocol === options.native && query.get("auth") === "frame") {
+    connection.awaitsAuthentication = true;
+  }
+  if (version === undefined && !connection.awaitsAuthentication) checkAnonymous(connection.app, user);
+  // A Pusher client signs in by a command, unless its app's back end is asked.
+  const admitted = { connection, user: version === undefined || connection.backend ? user : undefined };
+  const counted = options.acquireQuota(connection);
+  return counted instanceof Promise ? counted.then(() => admitted) : admitted;
 }
 
 /** The reason that the client gets for an error, in its own protocol. */
@@ -212,12 +274,22 @@ function runGuards(
   let user = known;
   for (let at = from; at < guards.length; at++) {
     const verdict = guards[at]?.connect?.(request, connection.app, connection.protocol, connection);
-    if (verdict instanceof Promise) {
-      return verdict.then((found) => runGuards(guards, request, connection, at + 1, user ?? found));
-    }
+    if (verdict instanceof Promise) return runRest(guards, request, connection, at + 1, user, verdict);
     user ??= verdict;
   }
   return user;
+}
+
+async function runRest(
+  guards: readonly Guard[],
+  request: Request,
+  connection: Connection,
+  from: number,
+  known: User | undefined,
+  verdict: Promise<User | undefined>,
+): Promise<User | undefined> {
+  const found = await verdict;
+  return runGuards(guards, request, connection, from, known ?? found);
 }
 
 function pusherVersionOf({ path, pusherKey, query }: Asked, strict: boolean): number {

@@ -6,12 +6,11 @@ import type { User } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
 import { errorResponse, errorResponseFor, HttpError } from "../../http/error-response.ts";
 import type { RequestUrl } from "../../http/request-url.ts";
-import { andThen } from "../../hub/awaitable.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { apiErrorResponse } from "../../protocols/pusher/responses.ts";
 import type { EndpointMatch } from "../endpoints/endpoint-registry.ts";
 import type { Caller } from "../http/caller.ts";
-import { admit, type RejectedClient, rejectionFor } from "./admission.ts";
+import { type AdmittedClient, admit, type RejectedClient, rejectionFor } from "./admission.ts";
 import type { HandshakeOptions, Listener, SocketData } from "./listen-options.ts";
 
 export interface HandshakeContext {
@@ -44,14 +43,32 @@ export function handleHandshake(
   if (options.isDraining()) return shuttingDown();
   const waitS = ipConnectionLimiter.acquire(address);
   if (waitS !== undefined) return tooManyConnections(hub, address, waitS, ipConnectionLimiter.messageFor(address));
-  const handshake: Handshake = { ...context, isOpen: false };
+  const { caller, server, transport } = context;
+  const handshake: Handshake = { request, url, caller, server, ...(transport && { transport }), isOpen: false };
   const decision = options.dashboard.isLive(url)
     ? connectDashboard(options, handshake)
     : unlessAborted(request, decide(options, pendingUsers, handshake), handshake);
-  return andThen(decision, (answer) => {
-    if (answer) ipConnectionLimiter.release(address);
-    return answer;
-  });
+  return decision instanceof Promise
+    ? uncountLater(options, address, decision)
+    : uncountUnlessOpen(options, address, decision);
+}
+
+async function uncountLater(
+  options: HandshakeOptions,
+  address: string,
+  decision: Promise<Response | undefined>,
+): Promise<Response | undefined> {
+  return uncountUnlessOpen(options, address, await decision);
+}
+
+/** Gives its address's place back where it has not become a WebSocket. */
+function uncountUnlessOpen(
+  { ipConnectionLimiter }: HandshakeOptions,
+  address: string,
+  answer: Response | undefined,
+): Response | undefined {
+  if (answer) ipConnectionLimiter.release(address);
+  return answer;
 }
 
 /** Whether it becomes a WebSocket, of the hub or of an endpoint: the program's middleware has its say first. */
@@ -61,24 +78,33 @@ function decide(
   handshake: Handshake,
 ): Awaitable<Response | undefined> {
   const match = handshake.transport ? undefined : options.endpoints.findForSocket(handshake.url);
-  const connect = () =>
-    match ? connectEndpoint(options, match, handshake) : connectClient(options, pendingUsers, handshake);
-  return options.middleware.handshake ? runMiddleware(options, match, handshake, connect) : connect();
+  if (options.middleware.handshake) return runMiddleware(options, pendingUsers, match, handshake);
+  return connect(options, pendingUsers, match, handshake);
+}
+
+function connect(
+  options: HandshakeOptions,
+  pendingUsers: PendingUsers,
+  match: EndpointMatch | undefined,
+  handshake: Handshake,
+): Awaitable<Response | undefined> {
+  return match ? connectEndpoint(options, match, handshake) : connectClient(options, pendingUsers, handshake);
 }
 
 /** What the program's middleware throws or returns after the socket is open comes too late. */
 async function runMiddleware(
-  { middleware, admission, hub }: HandshakeOptions,
+  options: HandshakeOptions,
+  pendingUsers: PendingUsers,
   match: EndpointMatch | undefined,
   context: Handshake,
-  connect: () => Awaitable<Response | undefined>,
 ): Promise<Response | undefined> {
+  const { middleware, admission, hub } = options;
   const { request, url, caller } = context;
   let isOpen = false;
   try {
     const info = { request, url, address: caller.address, endpoint: match?.endpoint.path };
     const answer = await middleware.handshake?.(info, async () => {
-      const rejected = await connect();
+      const rejected = await connect(options, pendingUsers, match, context);
       isOpen = rejected === undefined;
       return rejected;
     });
@@ -95,18 +121,37 @@ async function runMiddleware(
 
 /** A client of the hub. */
 function connectClient(
-  { admission, hub }: HandshakeOptions,
+  options: HandshakeOptions,
   pendingUsers: PendingUsers,
   context: Handshake,
 ): Awaitable<Response | undefined> {
-  return andThen(admit(admission, context), (result) => {
-    if (!("connection" in result)) return upgrade(context, result);
-    const { connection, user } = result;
-    if (user) pendingUsers.set(connection, user);
-    const answer = upgrade(context, connection);
-    if (answer) hub.quotas.releaseConnection(connection);
-    return answer;
-  });
+  const result = admit(options.admission, context);
+  return result instanceof Promise
+    ? openLater(options, pendingUsers, context, result)
+    : openSocketFor(options, pendingUsers, context, result);
+}
+
+async function openLater(
+  options: HandshakeOptions,
+  pendingUsers: PendingUsers,
+  context: Handshake,
+  result: Promise<AdmittedClient | RejectedClient>,
+): Promise<Response | undefined> {
+  return openSocketFor(options, pendingUsers, context, await result);
+}
+
+function openSocketFor(
+  { hub }: HandshakeOptions,
+  pendingUsers: PendingUsers,
+  context: Handshake,
+  result: AdmittedClient | RejectedClient,
+): Response | undefined {
+  if (!("connection" in result)) return upgrade(context, result);
+  const { connection, user } = result;
+  if (user) pendingUsers.set(connection, user);
+  const answer = upgrade(context, connection);
+  if (answer) hub.quotas.releaseConnection(connection);
+  return answer;
 }
 
 /** A dashboard's live connection passes no middleware of the program, and always finds room: its ticket admits it. */

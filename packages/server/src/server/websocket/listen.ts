@@ -11,6 +11,7 @@ import type { RequestHandler } from "../http/router.ts";
 import {
   addressForbidden,
   badRequest,
+  type HandshakeContext,
   handleHandshake,
   handshakeForbidden,
   type PendingUsers,
@@ -100,8 +101,18 @@ function dispatcher(
     const context = { request, url, caller, server };
     const turn = queue.waitForTurn();
     if (!turn) return handleHandshake(options, pendingUsers, context);
-    return turn.then(() => handleHandshake(options, pendingUsers, context));
+    return handleInTurn(turn, options, pendingUsers, context);
   };
+}
+
+async function handleInTurn(
+  turn: Promise<void>,
+  options: ListenOptions,
+  pendingUsers: PendingUsers,
+  context: HandshakeContext,
+): Promise<Response | undefined> {
+  await turn;
+  return handleHandshake(options, pendingUsers, context);
 }
 
 /** A client that keeps its connection opens another one for its next request, and comes to another server. */
