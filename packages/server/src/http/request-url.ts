@@ -24,7 +24,7 @@ export function urlReader(): (request: Request) => RequestUrl | null {
 }
 
 /** The same as a URL. HTTP/1.0 needs no Host header, and then the URL is only a path. */
-export function parseUrl(request: Request): URL | null {
+function parseUrl(request: Request): URL | null {
   return URL.parse(request.url) ?? (request.headers.has("host") ? null : URL.parse(request.url, "http://localhost"));
 }
 

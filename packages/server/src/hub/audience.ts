@@ -66,13 +66,15 @@ export class Audience {
 
   /** How many subscribers there are here. Bun's topics know which: a set of them would cost each one 36 bytes. */
   get size(): number {
-    return this.groups.reduce((sum, { count }) => sum + count, 0);
+    let sum = 0;
+    for (const group of this.groups) sum += group.count;
+    return sum;
   }
 
   /** The socket receives the channel from now on, or from after the position up to which it has everything. */
   addSubscriber(connection: Connection, fanout: Fanout | undefined, upTo?: Position): void {
     if (upTo) this.startSequence().addReader(connection, upTo, this.#isEmpty);
-    let readers = this.groups.find((candidate) => candidate.protocol === connection.protocol);
+    let readers = this.#groupOf(connection.protocol);
     if (!readers) {
       const { protocol } = connection;
       readers = { protocol, topic: `${this.app}/${this.channel.name}/${groupName(protocol)}`, count: 0 };
@@ -86,14 +88,13 @@ export class Audience {
   /** Takes back one `addSubscriber`; the caller knows that there was one. */
   removeSubscriber(connection: Connection, fanout: Fanout | undefined): void {
     this.sequence?.removeReader(connection);
-    const at = this.groups.findIndex((candidate) => candidate.protocol === connection.protocol);
-    const readers = this.groups[at];
+    const readers = this.#groupOf(connection.protocol);
     if (!readers) return;
     if (!connection.closed) {
       fanout?.flush?.(readers.topic);
       connection.socket?.unsubscribe(readers.topic);
     }
-    if (--readers.count === 0) this.groups.splice(at, 1);
+    if (--readers.count === 0) this.groups.splice(this.groups.indexOf(readers), 1);
   }
 
   /** As a connection: it receives the channel from now on, or from after the position. */
@@ -121,7 +122,13 @@ export class Audience {
 
   /** The topic of those who speak the protocol; undefined where there are none. */
   topicOf(protocol: Protocol): string | undefined {
-    return this.groups.find((readers) => readers.protocol === protocol)?.topic;
+    return this.#groupOf(protocol)?.topic;
+  }
+
+  /** A loop: each client that comes and goes asks twice, and a closure would be garbage of it. */
+  #groupOf(protocol: Protocol): ProtocolGroup | undefined {
+    for (const group of this.groups) if (group.protocol === protocol) return group;
+    return undefined;
   }
 
   /** The sequence, begun where there is none. */

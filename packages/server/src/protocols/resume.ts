@@ -11,11 +11,14 @@ const EPOCH_LENGTH = 64;
 const PREVIOUS_IDS = 8;
 const PREVIOUS_ID_LENGTH = 64;
 
+const NOTHING: ResumeOptions = {};
+
 /** `previousKey` is the protocol's name for the ids of the client's earlier connections. */
 export function resumeOptionsIn(data: JsonObject, previousKey: string): ResumeOptions {
   const resume = resumeIn(data);
   const previousIds = previousIdsIn(data, previousKey);
   const rewind = rewindIn(data);
+  if (!resume && !previousIds && !rewind) return NOTHING;
   return { ...(resume && { resume }), ...(rewind && { rewind }), ...(previousIds && { previousIds }) };
 }
 

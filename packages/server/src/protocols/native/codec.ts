@@ -40,6 +40,9 @@ export function nativeProtocol(options: { readonly jsonDepth: number }): Protoco
   };
 }
 
+/** What most frames say beyond what they have to. */
+const NOTHING = {};
+
 function decode(frame: Frame, jsonDepth: number): Command {
   const plain = decodePlainPublish(frame, jsonDepth);
   if (plain) return plain;
@@ -90,7 +93,7 @@ function decodeSubscribe(data: JsonObject, ref: { ref?: Ref }): Command {
 
 function watchIn(data: JsonObject): { watch?: true } {
   const presence = own(data, "presence") ?? undefined;
-  if (presence === undefined) return {};
+  if (presence === undefined) return NOTHING;
   if (presence === "watch") return { watch: true };
   throw new CommandError("malformed", 'The data\'s presence is not "watch".');
 }
@@ -154,7 +157,7 @@ function decodePublish(data: JsonObject, ref: { ref?: Ref }, frame: string): Com
 
 function refIn(message: JsonObject): { ref?: Ref } {
   const id = own(message, "id");
-  if (id === undefined || id === null) return {};
+  if (id === undefined || id === null) return NOTHING;
   if (Number.isFinite(id) || (typeof id === "string" && id.length <= ID_LENGTH)) return { ref: id as Ref };
   throw new CommandError("malformed", `An id is a number or a string of at most ${ID_LENGTH} characters.`);
 }
@@ -291,11 +294,15 @@ function innerOf(push: EventPublication | NoticePush): string {
 
 /** What has users in it is put together as text, so that their info stays as it was written. */
 function subscribed(push: Extract<Push, { type: "subscribed" }>): string {
-  const { channel, ref, members, recovered, rewound, complete, by } = push;
-  const frame: ServerFrame = { event: "subscribed", channel, ...idOf(ref), ...(by && { by }) };
-  const past = rewound === undefined ? {} : { rewound, complete, by };
-  const more = { ...positionOf(push), ...(recovered !== undefined && { recovered }), ...past };
-  if (!members) return JSON.stringify({ ...frame, ...more });
+  const { channel, ref: id, members, recovered, rewound, by } = push;
+  const { position } = positionOf(push);
+  const complete = rewound === undefined ? undefined : push.complete;
+  // In one, and without the members that are not there: seven objects less for each client that comes.
+  if (!members) {
+    return JSON.stringify({ event: "subscribed", channel, id, by, position, recovered, rewound, complete });
+  }
+  const frame: ServerFrame = { event: "subscribed", channel, ...idOf(id), ...(by && { by }) };
+  const more = { position, recovered, rewound, complete };
   return merged(
     JSON.stringify(frame),
     `{"data":{"members":[${members.map(memberJson).join()}]}}`,
@@ -339,11 +346,8 @@ function welcome(push: Extract<Push, { type: "welcome" }>): string {
     user,
   } = push;
   const bounds = { id, activityTimeoutS, maxFrameBytes, limits, serverTimeMs, features: FEATURES };
-  const data = JSON.stringify({
-    ...bounds,
-    ...httpOf(push.session),
-    ...(reconnectToken !== undefined && { reconnectToken }),
-  });
+  const isUsual = push.session === undefined && reconnectToken === undefined;
+  const data = JSON.stringify(isUsual ? bounds : { ...bounds, ...httpOf(push.session), reconnectToken });
   return `{"event":"welcome","data":${user ? merged(data, `{"user":${memberJson(user)}}`) : data}}`;
 }
 

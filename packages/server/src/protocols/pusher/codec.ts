@@ -22,7 +22,8 @@ import { decodePlainEvent } from "./plain-event.ts";
 
 type ReadResumeOptions = (data: JsonObject, channel: string) => ResumeOptions;
 
-const noResumeOptions: ReadResumeOptions = () => ({});
+const NOTHING: ResumeOptions = {};
+const noResumeOptions: ReadResumeOptions = () => NOTHING;
 
 export function pusherProtocol(options: { readonly jsonDepth: number }): Protocol {
   return {
@@ -236,7 +237,7 @@ function inChannel(event: string, channel: string, data: unknown): string {
 }
 
 function withText(event: string, channel: string, data: string): string {
-  return `{"event":${quoted(event)},"channel":${quoted(channel)},"data":${quoted(data)}}`;
+  return JSON.stringify({ event, channel, data });
 }
 
 function quoted(text: string): string {

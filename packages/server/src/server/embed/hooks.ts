@@ -124,14 +124,18 @@ export class Hooks {
   observe(event: HubEvent): void {
     switch (event.type) {
       case "opened":
+        // Without a listener no list of arguments is made.
+        if (this.#listeners.open === undefined) return;
         return this.#emit("open", undefined, event.connection);
       case "closed":
+        if (this.#listeners.close === undefined) return;
         return this.#emit("close", undefined, event.connection, {
           code: event.code,
           ...(event.why && { why: event.why.code }),
         });
       case "subscribed":
       case "unsubscribed":
+        if (this.#listeners[event.type] === undefined) return;
         if (!isInternal(event.channel)) this.#emit(event.type, event.channel, event.connection, event.channel);
         return;
       case "failed":

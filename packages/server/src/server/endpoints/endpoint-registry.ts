@@ -2,6 +2,7 @@
 
 import { Disconnect } from "../../domain/error.ts";
 import { type Barrier, barred } from "../../guards/ip.ts";
+import type { RequestUrl } from "../../http/request-url.ts";
 import { compensateSilence, hasStalled } from "../../hub/liveness.ts";
 import type { Endpoint, EndpointDefinition, Params } from "./endpoint.ts";
 import type { EndpointConnection } from "./endpoint-connection.ts";
@@ -55,7 +56,7 @@ export class EndpointRegistry implements Iterable<RegisteredEndpoint> {
   }
 
   /** Whose a handshake is. At `/` those are the native protocol's that name an app, however much of the rest an endpoint takes. */
-  findForSocket(url: URL): EndpointMatch | undefined {
+  findForSocket(url: RequestUrl): EndpointMatch | undefined {
     if (this.#placed.length === 0) return undefined;
     const found = this.find(url.pathname);
     return found?.endpoint.path === "/" && url.searchParams.has("app") ? undefined : found;

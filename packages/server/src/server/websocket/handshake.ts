@@ -15,7 +15,7 @@ import type { HandshakeOptions, Listener, SocketData } from "./listen-options.ts
 
 export interface HandshakeContext {
   readonly request: Request;
-  readonly url: URL;
+  readonly url: RequestUrl;
   readonly caller: Caller;
   readonly server: Pick<Listener, "upgrade">;
   /** Of requests that are answered bit by bit in place of a WebSocket: no endpoint of the program has such clients. */
@@ -102,7 +102,7 @@ async function runMiddleware(
   const { request, url, caller } = context;
   let isOpen = false;
   try {
-    const info = { request, url, address: caller.address, endpoint: match?.endpoint.path };
+    const info = { request, url: new URL(url.href), address: caller.address, endpoint: match?.endpoint.path };
     const answer = await middleware.handshake?.(info, async () => {
       const rejected = await connect(options, pendingUsers, match, context);
       isOpen = rejected === undefined;

@@ -6,7 +6,7 @@ import { isUnixSocketPath } from "../../config/schema/fields.ts";
 import type { Awaitable } from "../../domain/ports.ts";
 import { barred } from "../../guards/ip.ts";
 import { errorResponseFor } from "../../http/error-response.ts";
-import { parseUrl, urlReader } from "../../http/request-url.ts";
+import { urlReader } from "../../http/request-url.ts";
 import type { RequestHandler } from "../http/router.ts";
 import {
   addressForbidden,
@@ -92,7 +92,7 @@ function dispatcher(
     // Each header that is read costs a call of the API a hundredth, and a handshake is always a GET.
     const isHandshake = request.method === "GET" && request.headers.get("upgrade")?.toLowerCase() === "websocket";
     if (!isHandshake) return answer(request, server);
-    const url = parseUrl(request);
+    const url = readUrl(request);
     if (!url) return badRequest(NO_HOST);
     const caller = options.identify(request, url, server);
     const setting = options.barrier?.(caller.address);
