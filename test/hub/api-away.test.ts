@@ -18,7 +18,8 @@ function call({ hub, app, clock }: LateBench, method: string, path: string, body
   });
   const timestamp = Math.floor(clock.wallMs() / 1000);
   const url = signedUrl("http://host", APP, method, path, { ...(body && { body }), tamper: { timestamp } });
-  const answer = api(new Request(url, { method, ...(body && { body }) }), new URL(url));
+  const request = new Request(url, { method, ...(body && { body }) });
+  const answer = api({ request, url: new URL(url), from: () => "unknown" });
   if (!answer) throw new Error(`${path} is not of the API`);
   return answer;
 }

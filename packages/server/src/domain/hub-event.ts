@@ -92,7 +92,7 @@ export interface ApiRequestRejected {
 export interface ApiCaller {
   readonly request: { readonly headers: Headers };
   /** Looks the address up. */
-  readonly from: () => string;
+  from(): string;
 }
 
 /** What was done with connections, on all nodes. */

@@ -20,16 +20,18 @@ export function apiRateGuard(engine: Pick<Engine, "ledger" | "health">, clock: C
     local.set(id, bucket);
     return takeToken(bucket, clock.monotonicMs(), rate) ?? 0;
   };
+  const take = (app: App, rate: number): Awaitable<void> => {
+    const shared = engine.health().reachable ? inTime(engine.ledger.takeToken(`api ${app.id}`, rate)) : undefined;
+    return andThen(shared, (counted) => {
+      if (counted !== undefined) local.delete(app.id);
+      if ((counted ?? takeLocally(app, rate)) === 0) return;
+      throw new CommandError("rate_limited", `More than ${rate} API calls in a second (apiRequestsPerSecond).`);
+    });
+  };
   return {
     apiCall(app) {
       const rate = app.limits.apiRequestsPerSecond;
-      if (rate === Number.POSITIVE_INFINITY) return;
-      const shared = engine.health().reachable ? inTime(engine.ledger.takeToken(`api ${app.id}`, rate)) : undefined;
-      return andThen(shared, (counted) => {
-        if (counted !== undefined) local.delete(app.id);
-        if ((counted ?? takeLocally(app, rate)) === 0) return;
-        throw new CommandError("rate_limited", `More than ${rate} API calls in a second (apiRequestsPerSecond).`);
-      });
+      return rate === Number.POSITIVE_INFINITY ? undefined : take(app, rate);
     },
   };
 }

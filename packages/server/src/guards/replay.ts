@@ -2,7 +2,7 @@
 
 import type { App } from "../domain/app.ts";
 import { CommandError } from "../domain/error.ts";
-import type { Awaitable, Clock, Guard, Ledger } from "../domain/ports.ts";
+import type { Awaitable, Clock, Guard, Ledger, SignedCall } from "../domain/ports.ts";
 
 /** Most calls of one app that are remembered: about 50 MB. An app that makes more is refused, never believed twice. */
 const REMEMBERED = 500_000;
@@ -20,25 +20,24 @@ export interface ReplayOptions {
 export function replayGuard({ clock, windowS, remembered = REMEMBERED, ledger }: ReplayOptions): Guard {
   // By id: an app whose settings were reloaded has not forgotten what was called before.
   const histories = new Map<string, History>();
-  return {
-    apiCall(app, { signature, timestampS }) {
-      if (!app.replayProtection) return undefined;
-      const history = histories.get(app.id) ?? new History();
-      histories.set(app.id, history);
-      history.forgetBefore(Math.floor(clock.wallMs() / 1000) - windowS);
-      const mark = Buffer.from(signature.slice(0, 2 * MARK_BYTES), "hex").toString("latin1");
-      if (history.has(mark, timestampS)) {
-        throw repeated();
-      }
-      if (history.size >= remembered) {
-        const message = `More than ${remembered} calls within ${windowS} seconds cannot be distinguished from repeated ones.`;
-        throw new CommandError("rate_limited", message);
-      }
-      history.add(mark, timestampS);
-      const forget = () => history.remove(mark, timestampS);
-      return ledger && askOthers(ledger, app, signature, 2 * windowS * 1000, forget);
-    },
+  const remember = (app: App, { signature, timestampS }: SignedCall): Awaitable<void> => {
+    const history = histories.get(app.id) ?? new History();
+    histories.set(app.id, history);
+    history.forgetBefore(Math.floor(clock.wallMs() / 1000) - windowS);
+    const mark = Buffer.from(signature.slice(0, 2 * MARK_BYTES), "hex").toString("latin1");
+    if (history.has(mark, timestampS)) {
+      throw repeated();
+    }
+    if (history.size >= remembered) {
+      const message = `More than ${remembered} calls within ${windowS} seconds cannot be distinguished from repeated ones.`;
+      throw new CommandError("rate_limited", message);
+    }
+    history.add(mark, timestampS);
+    const forget = () => history.remove(mark, timestampS);
+    return ledger && askOthers(ledger, app, signature, 2 * windowS * 1000, forget);
   };
+  // What remembers is a function of its own: its closure has a scope made for each call, also where nothing is remembered.
+  return { apiCall: (app, call) => (app.replayProtection ? remember(app, call) : undefined) };
 }
 
 /**

@@ -27,11 +27,14 @@ export class DeliveryTimer {
   /** The event with a mark if it is one of those that are timed. Those that are not are spared a look at the clock. */
   start(publication: EventPublication): EventPublication {
     if (!this.#isDue || isReserved({ id: publication.app })) return publication;
-    this.#isDue = false;
-    void this.#host.pause(PAUSE_MS).then(() => {
-      this.#isDue = true;
-    });
+    void this.#pause();
     return { ...publication, timed: { node: this.#host.nodeNumber, atMs: this.#host.clock.monotonicMs() } };
+  }
+
+  async #pause(): Promise<void> {
+    this.#isDue = false;
+    await this.#host.pause(PAUSE_MS);
+    this.#isDue = true;
   }
 
   /** It is with the readers that are here. */

@@ -35,10 +35,20 @@ export class Publisher {
     app: App,
     publication: EventPublication,
     key?: string,
-    info: PublishInfo = {},
+    info: PublishInfo = NO_INFO,
   ): Awaitable<Position | undefined> {
-    const { ttlMs, caller } = info;
-    if (key === undefined) return this.#publish(app, publication, caller) as Awaitable<Position | undefined>;
+    if (key === undefined) return this.#publish(app, publication, info.caller) as Awaitable<Position | undefined>;
+    return this.#publishOnce(app, publication, key, info);
+  }
+
+  // What waits or has a closure is a function of its own: else a scope is made for each event, also where neither is needed.
+
+  #publishOnce(
+    app: App,
+    publication: EventPublication,
+    key: string,
+    { ttlMs, caller }: PublishInfo,
+  ): Promise<Position | undefined> {
     return this.#keys.publish(publication, key, (once) => this.#publish(app, publication, caller, once), ttlMs);
   }
 
@@ -50,8 +60,17 @@ export class Publisher {
     once?: IdempotencyKey,
   ): Awaitable<Published> {
     const passed = this.#context.guardChain.publication(publication);
-    if (!(passed instanceof Promise)) return this.#send(app, passed, caller, once);
-    return passed.then((late) => this.#send(app, late, caller, once));
+    if (passed instanceof Promise) return this.#sendLater(app, passed, caller, once);
+    return this.#send(app, passed, caller, once);
+  }
+
+  async #sendLater(
+    app: App,
+    passing: Promise<EventPublication>,
+    caller: ApiCaller | undefined,
+    once: IdempotencyKey | undefined,
+  ): Promise<Published> {
+    return this.#send(app, await passing, caller, once);
   }
 
   #send(
@@ -70,8 +89,18 @@ export class Publisher {
       ? broker.publishOnce({ ...timed, key: once.key }, once, keep)
       : broker.publish(timed, keep);
     this.#isAwaited = published instanceof Promise;
-    if (!(published instanceof Promise)) return this.#published(app, publication, caller, published, sinceMs);
-    return published.then((result) => this.#published(app, publication, caller, result, sinceMs));
+    if (published instanceof Promise) return this.#publishedLater(app, publication, caller, published, sinceMs);
+    return this.#published(app, publication, caller, published, sinceMs);
+  }
+
+  async #publishedLater(
+    app: App,
+    publication: EventPublication,
+    caller: ApiCaller | undefined,
+    publishing: Promise<Published>,
+    sinceMs: number | undefined,
+  ): Promise<Published> {
+    return this.#published(app, publication, caller, await publishing, sinceMs);
   }
 
   #published(
@@ -90,3 +119,5 @@ export class Publisher {
     return result;
   }
 }
+
+const NO_INFO: PublishInfo = {};

@@ -5,9 +5,10 @@
  */
 
 import type { ChannelFilter, ChannelRate } from "../../admin/api-types.ts";
-import { isReserved } from "../../domain/app.ts";
+import { type App, isReserved } from "../../domain/app.ts";
 import { isInternal, matches } from "../../domain/channel.ts";
 import type { HubEvent } from "../../domain/hub-event.ts";
+import type { EventPublication } from "../../domain/message.ts";
 import type { Clock, Observer } from "../../domain/ports.ts";
 
 const COUNTERS = 100;
@@ -48,13 +49,7 @@ export class ChannelRates {
 
   /** Events that are published on this node. */
   readonly observe: Observer = (event: HubEvent) => {
-    if (event.type !== "published" || this.#watched.size === 0) return;
-    const { channel, event: name } = event.publication;
-    const last = { event: name, atMs: this.#clock.wallMs() };
-    this.#count(event.app.id, channel, 1, (counter) => {
-      counter.in++;
-      counter.last = last;
-    });
+    if (event.type === "published" && this.#watched.size > 0) this.#published(event.app, event.publication);
   };
 
   /** Something went out to so many subscribers on this node. */
@@ -77,6 +72,14 @@ export class ChannelRates {
       counter.out = 0;
     }
     return rates;
+  }
+
+  #published(app: App, { channel, event }: EventPublication): void {
+    const last = { event, atMs: this.#clock.wallMs() };
+    this.#count(app.id, channel, 1, (counter) => {
+      counter.in++;
+      counter.last = last;
+    });
   }
 
   #count(app: string, channel: string, weight: number, add: (counter: Counter) => void): void {

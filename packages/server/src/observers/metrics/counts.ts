@@ -28,12 +28,13 @@ export class Counts {
     const [first = "", second] = values;
     // Joining two texts by hand takes a third of what `join` does: most counters have one label or two.
     const key = values.length > 2 ? values.join("\0") : second === undefined ? first : `${first}\0${second}`;
-    let series = this.#series.get(key);
-    if (!series) {
-      const labels = Object.fromEntries(this.labelNames.map((name, index) => [name, values[index] ?? ""]));
-      series = { labels, value: 0 };
-      this.#series.set(key, series);
-    }
+    return this.#series.get(key) ?? this.#begin(key, values);
+  }
+
+  #begin(key: string, values: readonly string[]): Series {
+    const labels = Object.fromEntries(this.labelNames.map((name, index) => [name, values[index] ?? ""]));
+    const series = { labels, value: 0 };
+    this.#series.set(key, series);
     return series;
   }
 

@@ -8,7 +8,7 @@ import { HttpError } from "../../http/error-response.ts";
 import type { RequestUrl } from "../../http/request-url.ts";
 import type { Hub } from "../../hub/hub.ts";
 import type { ApiCall } from "./request-body.ts";
-import { otherSignedPaths, verifyRequest } from "./request-signature.ts";
+import { verifyRequest } from "./request-signature.ts";
 import { apiErrorResponse, type IncomingApiRequest } from "./responses.ts";
 import { answerRoute } from "./routes.ts";
 
@@ -25,13 +25,15 @@ export interface ApiOptions {
   /** The nodes that clients may go to, in the order of the strategy. */
   readonly nodes?: ApiCall["nodes"];
   /** Goes around what a call does, once it is known to be its app's. */
-  readonly step?: ((request: Request, path: string, answer: () => Promise<Response>) => Promise<Response>) | undefined;
+  readonly step?: Step | undefined;
   /** Hears the status of every answer: one promise less than to wait for it. */
   readonly answered?: (status: number) => void;
 }
 
-/** Answers a request under `/apps/…`; undefined when the path is not one of the API's. `from` looks the caller's address up. Never throws. */
-export type Api = (request: Request, url: RequestUrl, from?: () => string) => Promise<Response> | undefined;
+type Step = (request: Request, path: string, answer: () => Promise<Response>) => Promise<Response>;
+
+/** Answers a request under `/apps/…`; undefined when the path is not one of the API's. Never throws. */
+export type Api = (incoming: IncomingApiRequest) => Promise<Response> | undefined;
 
 const PATH = /^.*?\/apps\/([^/]+)\/(.+)$/;
 
@@ -40,35 +42,30 @@ export function isApiPath(path: string): boolean {
 }
 
 export function pusherApi(options: ApiOptions): Api {
-  return (request, url, from = NOBODY_KNOWS) => {
-    const [, id, rest] = PATH.exec(url.pathname) ?? [];
-    if (id === undefined || rest === undefined) return undefined;
-    const incoming: IncomingApiRequest = { request, url, from };
-    return answer(options, incoming, id, rest);
+  return (incoming) => {
+    const [, id, rest] = PATH.exec(incoming.url.pathname) ?? [];
+    return id === undefined || rest === undefined ? undefined : answer(options, incoming, id, rest);
   };
 }
-
-const NOBODY_KNOWS = () => "unknown";
 
 /** Never throws or rejects. */
 async function answer(options: ApiOptions, incoming: IncomingApiRequest, id: string, rest: string): Promise<Response> {
   let response: Response;
   // One function that waits, and only for what is a promise, because each further one costs a call a fortieth.
   try {
-    const { hub, apps, step } = options;
     const { request, url } = incoming;
-    const found = apps.byId(decoded(id));
+    const found = options.apps.byId(decoded(id));
     const app = found instanceof Promise ? await found : found;
     if (!app) throw new HttpError(404, "app_unknown", "There is no app with this id.");
     incoming.app = app;
     const body = await readBody(request, options.bodyBytes);
     incoming.body = body;
-    const guarded = hub.guardChain.apiCall(app, verify(options, request, url, app, body));
+    const guarded = options.hub.guardChain.apiCall(app, verify(options, request, url, app, body));
     if (guarded instanceof Promise) await guarded;
     const parts = rest.includes("/") ? rest.split("/").map(decoded) : [decoded(rest)];
     const asked = new VerifiedCall(options, incoming, app, body);
-    const answering = step
-      ? step(request, url.pathname, () => answerInStep(hub, incoming, parts, asked))
+    const answering = options.step
+      ? answerInStep(options.step, incoming, parts, asked)
       : answerRoute(request.method, parts, asked);
     response = answering instanceof Promise ? await answering : answering;
   } catch (error) {
@@ -80,8 +77,8 @@ async function answer(options: ApiOptions, incoming: IncomingApiRequest, id: str
 
 function verify(options: ApiOptions, request: Request, url: RequestUrl, app: App, body: Uint8Array): SignedCall {
   const { pathname, search } = url;
-  const otherPaths = () => otherSignedPaths(pathname, options.pathPrefix);
-  const signed = { method: request.method, paths: [pathname], otherPaths, query: search, body };
+  const { pathPrefix } = options;
+  const signed = { method: request.method, paths: [pathname], pathPrefix, query: search, body };
   const call = verifyRequest(app, signed, options.clock.wallMs(), options.signatureWindowS);
   if (app.enabled) return call;
   throw new HttpError(403, "app_disabled", "The app is disabled.");
@@ -116,17 +113,20 @@ class VerifiedCall implements ApiCall {
   }
 }
 
-async function answerInStep(
-  hub: Hub,
+function answerInStep(
+  step: Step,
   incoming: IncomingApiRequest,
   parts: readonly string[],
   asked: ApiCall,
 ): Promise<Response> {
-  try {
-    return await answerRoute(incoming.request.method, parts, asked);
-  } catch (error) {
-    return apiErrorResponse(hub, incoming, error);
-  }
+  const { request, url } = incoming;
+  return step(request, url.pathname, async () => {
+    try {
+      return await answerRoute(request.method, parts, asked);
+    } catch (error) {
+      return apiErrorResponse(asked.hub, incoming, error);
+    }
+  });
 }
 
 function decoded(part: string): string {

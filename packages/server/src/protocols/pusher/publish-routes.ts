@@ -6,7 +6,6 @@ import { CommandError } from "../../domain/error.ts";
 import { elementTexts, memberText } from "../../domain/json-text.ts";
 import type { EventPublication, Position } from "../../domain/message.ts";
 import type { Awaitable } from "../../domain/ports.ts";
-import { andThen } from "../../hub/awaitable.ts";
 import { checkIdempotencyKey } from "../../hub/idempotency-keys.ts";
 import { checkChannelName, checkEventData, checkEventName } from "../../hub/limits.ts";
 import { CHANNEL } from "./api-shapes.ts";
@@ -44,15 +43,21 @@ export const Trigger = z
   })
   .register(z.globalRegistry, { anyOf: [{ required: ["channels"] }, { required: ["channel"] }] });
 
+const NO_CHANNELS: readonly string[] = [];
+
 const PLAIN_KEYS = new Set(["name", "data", "channel", "channels"]);
 
 /** A name, data and channels, all of them text, and nothing else: as most calls are. */
 function isPlainTrigger(json: unknown): json is z.infer<typeof Trigger> {
   if (typeof json !== "object" || json === null || Array.isArray(json)) return false;
   for (const key in json) if (!PLAIN_KEYS.has(key)) return false;
-  const { name, data, channel = "", channels = [] } = json as Record<string, unknown>;
+  const { name, data, channel = "", channels = NO_CHANNELS } = json as Record<string, unknown>;
   if (typeof name !== "string" || typeof data !== "string" || typeof channel !== "string") return false;
-  return Array.isArray(channels) && channels.every((one) => typeof one === "string");
+  return Array.isArray(channels) && channels.every(isText);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
 }
 
 export const Batch = z.object({
@@ -84,24 +89,23 @@ export function trigger(call: ApiCall): Awaitable<Response> {
   if (channels.length > 1 && channels.some((channel) => traitsOf(channel).encrypted)) {
     throw new CommandError("data_invalid", "An event for an encrypted channel goes to that channel alone.");
   }
-  const data = textOf(body.data, () => text);
+  const data = isText(body.data) ? body.data : writtenData(body.data, text);
   const key = body.idempotency_key ?? call.request.headers.get(KEY_HEADER);
   const attributes = body.info ? attributesOf(body.info, POSITION) : undefined;
-  const sent = publish(
-    call,
-    channels.map((channel) => ({ event: body.name, data, channel, except: body.socket_id, key })),
-  );
-  return andThen(sent, (positions) =>
-    attributes ? answerDescribed(call, channels, positions, attributes) : emptyJson(),
-  );
+  const outgoing: Outgoing[] = [];
+  for (const channel of channels) outgoing.push({ event: body.name, data, channel, except: body.socket_id, key });
+  const sent = publish(call, outgoing);
+  return sent instanceof Promise || attributes ? answerLater(call, channels, sent, attributes) : emptyJson();
 }
 
-async function answerDescribed(
+async function answerLater(
   call: ApiCall,
   channels: readonly string[],
-  positions: readonly (Position | undefined)[],
-  attributes: ReadonlySet<string>,
+  sent: Awaitable<readonly (Position | undefined)[]>,
+  attributes: ReadonlySet<string> | undefined,
 ): Promise<Response> {
+  const positions = await sent;
+  if (!attributes) return emptyJson();
   const entries = await Promise.all(
     channels.map(async (name, at) => [name, await describePublished(call, name, positions[at], attributes)] as const),
   );
@@ -128,7 +132,7 @@ export async function triggerBatch(call: ApiCall): Promise<Response> {
     call,
     batch.map((item, at) => ({
       event: item.name,
-      data: textOf(item.data, () => itemText(at)),
+      data: isText(item.data) ? item.data : writtenData(item.data, itemText(at)),
       channel: item.channel,
       except: item.socket_id,
       key: item.idempotency_key ?? (ofCall === null ? undefined : `${at}:${ofCall}`),
@@ -179,20 +183,24 @@ function publish(
     if (typeof key === "string") checkIdempotencyKey(key);
   }
   const info = { caller };
-  const sent = outgoing.map(({ event, data, channel, except, key }) => {
+  const sent: Awaitable<Position | undefined>[] = [];
+  for (const { event, data, channel, except, key } of outgoing) {
     const plain: EventPublication = { type: "event", app: app.id, channel, event, data };
-    return hub.publish(app, except ? { ...plain, except: [except] } : plain, key ?? undefined, info);
-  });
+    sent.push(hub.publish(app, except ? { ...plain, except: [except] } : plain, key ?? undefined, info));
+  }
   return areThere(sent) ? sent : Promise.all(sent);
 }
 
 function areThere<T>(values: readonly Awaitable<T>[]): values is readonly T[] {
-  return !values.some((value) => value instanceof Promise);
+  return !values.some(isPromise);
+}
+
+function isPromise(value: unknown): boolean {
+  return value instanceof Promise;
 }
 
 /** Libraries send text; anything else is taken for its JSON, as it was written in the event. */
-function textOf(data: unknown, event: () => string): string {
-  if (typeof data === "string") return data;
+function writtenData(data: unknown, event: string): string {
   if (data === undefined) throw new CommandError("data_invalid", "The event needs data.");
-  return memberText(event(), "data") ?? JSON.stringify(data);
+  return memberText(event, "data") ?? JSON.stringify(data);
 }

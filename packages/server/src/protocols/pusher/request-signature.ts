@@ -11,8 +11,8 @@ export interface SignedRequest {
   readonly method: string;
   /** The paths the client may have signed: nearly always it is the first, the one that came in. */
   readonly paths: readonly string[];
-  /** The others, where they are made only if they are needed. */
-  readonly otherPaths?: () => Iterable<string>;
+  /** What a proxy may have taken off the path: then others are tried as well. */
+  readonly pathPrefix?: string;
   /** The parameters, or the text of them with its question mark, as `URL.search` has it. */
   readonly query: Iterable<Parameter> | string;
   readonly body: Uint8Array;
@@ -54,13 +54,25 @@ export function verifyRequest(app: App, request: SignedRequest, nowMs: number, w
   const timestampS = checkTime(query.timestamp, nowMs, windowS);
   checkBody(query.bodyMd5, body);
   const signature = query.signature ?? "";
-  const isSigned = (path: string) => isSignedBy(app, signedText(method, path, query.text), signature, sign);
-  for (const path of paths) if (isSigned(path)) return { signature, timestampS };
-  for (const path of request.otherPaths?.() ?? []) if (isSigned(path)) return { signature, timestampS };
+  if (isOneSigned(app, request, paths, query.text, signature)) return { signature, timestampS };
+  // Made only if they are needed.
+  const others = request.pathPrefix === undefined ? [] : otherSignedPaths(paths[0] ?? "", request.pathPrefix);
+  if (isOneSigned(app, request, others, query.text, signature)) return { signature, timestampS };
   const text = signedText(method, paths[0] ?? "", query.text);
   return refuse(
     `auth_signature is not the HMAC SHA256 hex digest of ${JSON.stringify(text)} made with this app's secret.`,
   );
+}
+
+function isOneSigned(
+  app: App,
+  { method }: SignedRequest,
+  paths: Iterable<string>,
+  parameters: string,
+  signature: string,
+): boolean {
+  for (const path of paths) if (isSignedBy(app, signedText(method, path, parameters), signature, sign)) return true;
+  return false;
 }
 
 /** What the client may have signed in place of the path that came in: behind a proxy that takes the prefix off, the one with it. */

@@ -27,22 +27,27 @@ export interface IncomingApiRequest {
   readonly request: Request;
   readonly url: RequestUrl;
   /** Looks the caller's address up. */
-  readonly from: () => string;
+  from(): string;
   app?: App;
   body?: Uint8Array;
 }
 
 /** Answers a call that failed, and reports it to those who have to mend it: by the log, the metrics and the dashboard. */
-export function apiErrorResponse(
-  hub: Hub,
-  { request, url, from, app, body }: IncomingApiRequest,
-  error: unknown,
-): Response {
+export function apiErrorResponse(hub: Hub, incoming: IncomingApiRequest, error: unknown): Response {
   if (isKnownError(error)) {
+    const { request, url, app, body } = incoming;
     const { method, headers } = request;
     const path = url.pathname + url.search;
     const known = { headers, ...(app && { app }), ...(body && { body }) };
-    hub.observe({ type: "api-refused", error, status: statusOf(error), method, path, address: from(), ...known });
+    hub.observe({
+      type: "api-refused",
+      error,
+      status: statusOf(error),
+      method,
+      path,
+      address: incoming.from(),
+      ...known,
+    });
   } else {
     hub.observe({ type: "failed", error, during: "an HTTP API request" });
   }

@@ -3,6 +3,7 @@
 import type { Awaitable } from "../../domain/ports.ts";
 import { type BodyTooLargeError, checkDeclaredLength, limitedStream } from "../../http/body.ts";
 import { errorResponseFor, HttpError, isKnownError } from "../../http/error-response.ts";
+import type { RequestUrl } from "../../http/request-url.ts";
 import type { EndpointRegistry } from "../endpoints/endpoint-registry.ts";
 import type { ResolveCaller } from "../http/caller.ts";
 import type { FetchHandler, HttpListener, RequestHandler, Route } from "../http/router.ts";
@@ -114,17 +115,29 @@ interface RequestMiddlewareOptions {
 
 /** Requests inside the program's middleware: the handler itself, as long as there is none for requests. */
 export function requestMiddleware(options: RequestMiddlewareOptions): (handler: RequestHandler) => RequestHandler {
-  const { middleware, identify, failed } = options;
   return (handler) => (request, url, listener) => {
-    const around = middleware.request;
-    if (!around) return handler(request, url, listener);
-    const { address } = identify(request, url, listener);
-    return around({ request, url: new URL(url.href), address }, () => handler(request, url, listener)).then(
-      (response) => response ?? errorResponseFor(undefined),
-      (error) => {
-        if (!isKnownError(error)) failed(error, "an HTTP request");
-        return errorResponseFor(error);
-      },
-    );
+    const around = options.middleware.request;
+    return around ? runAround(around, handler, options, request, url, listener) : handler(request, url, listener);
   };
+}
+
+type Around = NonNullable<MiddlewareStack["request"]>;
+
+/** A function of its own: its closures have a scope made for each request, also where there is no middleware. Never rejects. */
+async function runAround(
+  around: Around,
+  handler: RequestHandler,
+  { identify, failed }: RequestMiddlewareOptions,
+  request: Request,
+  url: RequestUrl,
+  listener: HttpListener,
+): Promise<Response> {
+  const { address } = identify(request, url, listener);
+  try {
+    const call = { request, url: new URL(url.href), address };
+    return (await around(call, () => handler(request, url, listener))) ?? errorResponseFor(undefined);
+  } catch (error) {
+    if (!isKnownError(error)) failed(error, "an HTTP request");
+    return errorResponseFor(error);
+  }
 }
