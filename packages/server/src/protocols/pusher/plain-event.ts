@@ -18,9 +18,8 @@ export function decodePlainEvent(frame: Frame, jsonDepth: number): Command | und
     ? eventEnd + TO_CHANNEL.length
     : frame.lastIndexOf(LAST_CHANNEL) + LAST_CHANNEL.length;
   const channelEnd = plainEnd(frame, channelAt);
-  const [dataAt, dataEnd] = isChannelFirst
-    ? [channelEnd + TO_DATA.length, frame.length - 1]
-    : [eventEnd + TO_DATA.length, channelAt - LAST_CHANNEL.length];
+  const dataAt = (isChannelFirst ? channelEnd : eventEnd) + TO_DATA.length;
+  const dataEnd = isChannelFirst ? frame.length - 1 : channelAt - LAST_CHANNEL.length;
   const isWhole = isChannelFirst ? frame.endsWith("}") : channelEnd === frame.length - 2 && frame.endsWith('"}');
   if (channelEnd < 0 || !isWhole || !frame.startsWith(TO_DATA, dataAt - TO_DATA.length)) return undefined;
   const data = jsonIn(frame, dataAt, dataEnd, jsonDepth - 1);

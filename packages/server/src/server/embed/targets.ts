@@ -22,6 +22,7 @@ import {
 
 /** The event's name where a pushed value brings none. */
 const DEFAULT_EVENT = "message";
+const NOBODY: readonly string[] = [];
 
 /** A channel or a user of one app, to push `P` to. Immutable: `except` returns another. */
 export class Target<P = unknown> {
@@ -30,7 +31,7 @@ export class Target<P = unknown> {
   readonly #channel: string;
   readonly #except: readonly string[];
 
-  constructor(hub: Hub, app: App, channel: string, except: readonly string[] = []) {
+  constructor(hub: Hub, app: App, channel: string, except: readonly string[] = NOBODY) {
     this.#hub = hub;
     this.#app = app;
     this.#channel = channel;
@@ -61,7 +62,9 @@ export class Target<P = unknown> {
   }
 
   #publish({ event, data, bare }: PushContent): Awaitable<unknown> {
-    const [app, channel, except] = [this.#app, this.#channel, this.#except];
+    const app = this.#app;
+    const channel = this.#channel;
+    const except = this.#except;
     checkChannelName(app, channel);
     checkEventName(app, event);
     checkEventData(app, data);
