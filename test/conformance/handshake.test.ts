@@ -84,7 +84,17 @@ test("an app that wants TLS takes what a proxy says came over TLS", async () => 
   await connectPusher(secure.url, { headers: { "X-Forwarded-Proto": "https" } });
 });
 
-test.each(["/nope", "/app", "/app/", "/apps/app", "/app/key/more"])(
+test.each(["/", "/behind/a/proxy/"])(
+  "a client finds its app below %s, with a slash at the end or without",
+  async (before) => {
+    for (const end of ["", "/"]) {
+      const client = await connect(socketUrl(server.url, `${before}app/${APP.key}${end}?protocol=7`));
+      expect(await client.next()).toMatchObject({ event: "pusher:connection_established" });
+    }
+  },
+);
+
+test.each(["/nope", "/app", "/app/", "/app//", "/apps/app", "/app/key/more"])(
   "there is no WebSocket at %s: 4005",
   async (path) => {
     expect((await farewellOf(await connect(socketUrl(server.url, path)))).code).toBe(4005);

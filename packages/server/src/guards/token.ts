@@ -22,6 +22,8 @@ const DEFAULT_RULES: TokenRules = { algorithms: ["HS256"], clockToleranceS: 5 };
 const JWKS_COOLDOWN_MS = 30_000;
 const JWKS_TIMEOUT_MS = 5_000;
 
+type SignIn = Extract<Command, { type: "signin" }>;
+
 interface VerifyingKey {
   readonly key: CryptoKey | Uint8Array | JWTVerifyGetKey;
   /** Absent where the issuer may change it at any time. */
@@ -99,36 +101,48 @@ export function tokenGuard(more?: MoreAuthority, verify: TokenVerifier = tokenVe
       throw new Disconnect("token_invalid", `The token is refused${user === false ? "" : `: ${reasonOf(error)}`}.`);
     }
   };
+  // Apart from the guard's own functions, which would have a scope made for its closures with each command of any kind.
+  const signIn = (connection: Connection, command: SignIn): Promise<Command> | undefined => {
+    const { app } = connection;
+    const token = tokenOf(command.by, hasMore(app));
+    if (token === undefined) return undefined;
+    const backEnd = connection.awaitsAuthentication ? backEndOf(app) : undefined;
+    const user = backEnd
+      ? askBackEnd(verify, backEnd, connection, token, (claim) => claim && backEnd.connectByFrame(connection, claim))
+      : verify(app, token);
+    return user.then(
+      (found): Command => (found ? { ...command, by: { type: "user", user: found } } : command),
+      (error: unknown) => {
+        if (backEnd) throw error;
+        if (error instanceof IssuerUnavailable) throw new CommandError("issuer_unavailable", error.message);
+        if (hasMore(app)) return command;
+        throw new CommandError("unauthorized", `The token is refused: ${reasonOf(error)}.`);
+      },
+    );
+  };
   return {
     connect(request, app, protocol, connection): Awaitable<User | undefined> {
       if (app.hooks) more?.backEnd?.prepare(request, connection);
       const token = protocol.acceptsTokens ? tokenIn(request, app) : undefined;
       const backEnd = backEndOf(app);
-      if (backEnd)
-        return askBackEnd(verify, backEnd, connection, token, (claim) => backEnd.connect(request, connection, claim));
+      if (backEnd) return askAtDoor(verify, backEnd, request, connection, token);
       return token === undefined ? undefined : userOf(app, connection, token);
     },
 
     command(connection: Connection, command: Command): Promise<Command> | undefined {
-      if (command.type !== "signin") return undefined;
-      const { app } = connection;
-      const token = tokenOf(command.by, hasMore(app));
-      if (token === undefined) return undefined;
-      const backEnd = connection.awaitsAuthentication ? backEndOf(app) : undefined;
-      const user = backEnd
-        ? askBackEnd(verify, backEnd, connection, token, (claim) => claim && backEnd.connectByFrame(connection, claim))
-        : verify(app, token);
-      return user.then(
-        (found): Command => (found ? { ...command, by: { type: "user", user: found } } : command),
-        (error: unknown) => {
-          if (backEnd) throw error;
-          if (error instanceof IssuerUnavailable) throw new CommandError("issuer_unavailable", error.message);
-          if (hasMore(app)) return command;
-          throw new CommandError("unauthorized", `The token is refused: ${reasonOf(error)}.`);
-        },
-      );
+      return command.type === "signin" ? signIn(connection, command) : undefined;
     },
   };
+}
+
+function askAtDoor(
+  verify: TokenVerifier,
+  backEnd: BackEndAtDoor,
+  request: Request,
+  connection: Connection,
+  token: string | undefined,
+): Promise<User | undefined> {
+  return askBackEnd(verify, backEnd, connection, token, (claim) => backEnd.connect(request, connection, claim));
 }
 
 /** The back end is told what the token says, unless it is one that spares it the question. Throws Disconnect. */

@@ -213,7 +213,7 @@ export class ChannelMembership {
     const names = connection.channelNames();
     const first = names.length > LEAVES_PER_TURN ? names.splice(0, LEAVES_PER_TURN) : names;
     for (const name of first) this.#leaveInBackground(connection, name);
-    if (first !== names) this.#context.runInBackground(() => this.#leaveRest(connection, names));
+    if (first !== names) this.#context.follow(this.#leaveRest(connection, names));
   }
 
   async #leaveRest(connection: Connection, names: readonly string[]): Promise<void> {
@@ -335,10 +335,9 @@ export function subscribedReply(
   channel: string,
   { ref, by }: Pick<SubscribedPush, "ref" | "by">,
 ): JoinReply {
-  return (members, { position, recovered, rewound, complete, events, isMissing }) => {
-    const isComplete = rewound === undefined ? undefined : complete === true;
-    const past = { position, recovered, rewound, complete: isComplete };
-    hub.push(connection, { type: "subscribed", channel, members, ...past, ref, by });
+  return (members, { position, recovered, rewound, complete: isAll, events, isMissing }) => {
+    const complete = rewound === undefined ? undefined : isAll === true;
+    hub.push(connection, { type: "subscribed", channel, members, position, recovered, rewound, complete, ref, by });
     if (events.length > 0) sendPast(hub, connection, events);
     if (recovered !== undefined) hub.observe({ type: "resumed", connection, channel, recovered });
     if (isMissing) hub.push(connection, { type: "missed", channel });

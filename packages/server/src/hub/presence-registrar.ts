@@ -13,6 +13,8 @@ import type { SubscriptionCounts } from "./subscription-counts.ts";
 
 type Change = "occupied" | "vacated" | undefined;
 
+const NO_NEWS: readonly HubEvent[] = [];
+
 export class PresenceRegistrar {
   readonly #context: HubContext;
   readonly #counts: SubscriptionCounts;
@@ -46,7 +48,7 @@ export class PresenceRegistrar {
    * Never throws or rejects: the subscriber has joined or left, whether it is counted or not. Observers are notified of `news` once they
    * know that the channel is occupied, whichever of this node's connections brought that about.
    */
-  updateSubscriberCount(app: App, audience: Audience, news: readonly HubEvent[] = []): Awaitable<void> {
+  updateSubscriberCount(app: App, audience: Audience, news: readonly HubEvent[] = NO_NEWS): Awaitable<void> {
     const { name, traits } = audience.channel;
     if (isInternal(name)) return;
     const isAnnounced = app.subscriptionCounts && !traits.presence;

@@ -49,6 +49,8 @@ const LEAST_SHOWN = 200;
 
 /** Of one batch of what was lately, in entries. */
 const BATCH = 50;
+/** Made once, and not with each handshake. */
+const OPENED = { type: "opened" } as const;
 
 interface Window {
   readonly filter: FeedFilter;
@@ -76,8 +78,7 @@ export class Feed {
   }
 
   /** Whether anybody would look at the headers of a handshake that comes now. */
-  readonly wantsHeaders = (): boolean =>
-    this.#isWatched || (this.#recent.takes({ type: "opened" }) && this.#options.keepsRecent());
+  readonly wantsHeaders = (): boolean => this.#isWatched || (this.#recent.takes(OPENED) && this.#options.keepsRecent());
 
   /** To be called once a second. */
   tick(): void {

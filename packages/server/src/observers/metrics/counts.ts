@@ -11,6 +11,8 @@ export class Counts {
   readonly help: string;
   readonly labelNames: readonly string[];
   readonly #series = new Map<string, Series>();
+  /** Some of those of two labels, by the one and then the other. */
+  readonly #pairs = new Map<string, Map<string, Series>>();
 
   constructor(name: string, help: string, ...labelNames: readonly string[]) {
     this.name = name;
@@ -21,6 +23,21 @@ export class Counts {
   /** `values` are those of the labels, in their order. A count of 0 only begins the series. */
   add(values: readonly string[] = [], count = 1): void {
     this.seriesOf(values).value += count;
+  }
+
+  /** Of a counter with two labels: without a list of them and a key, which would be garbage of each client that comes and goes. */
+  addPair(first: string, second: string): void {
+    let seconds = this.#pairs.get(first);
+    if (!seconds) {
+      seconds = new Map();
+      this.#pairs.set(first, seconds);
+    }
+    let series = seconds.get(second);
+    if (!series) {
+      series = this.seriesOf([first, second]);
+      seconds.set(second, series);
+    }
+    series.value++;
   }
 
   /** Begun where there is none. For those who count so often that finding it costs more than counting. */

@@ -154,9 +154,9 @@ export class Metrics {
   readonly observe: Observer = (event: HubEvent) => {
     switch (event.type) {
       case "opened":
-        return this.#opened.add([this.#labels.app(event.connection.app.id), event.connection.protocol.name]);
+        return this.#opened.addPair(this.#labels.app(event.connection.app.id), event.connection.protocol.name);
       case "closed":
-        return this.#closed.add([this.#labels.app(event.connection.app.id), event.why?.code ?? "client"]);
+        return this.#closed.addPair(this.#labels.app(event.connection.app.id), event.why?.code ?? "client");
       case "rejected":
         return this.#rejected.add([event.why.code]);
       case "refused":

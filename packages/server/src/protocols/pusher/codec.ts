@@ -72,7 +72,7 @@ function decodeSubscribe(data: JsonObject, resumeOptions: ReadResumeOptions): Co
   const auth = optionalTextOf(data, "auth");
   const more = resumeOptions(data, channel);
   // pusher-js sends an empty auth with public channels.
-  if (!auth) return { type: "subscribe", channel, ...more };
+  if (!auth) return more === NOTHING ? { type: "subscribe", channel } : { type: "subscribe", channel, ...more };
   const channelData = optionalTextOf(data, "channel_data");
   const proof: ChannelProof = channelData === undefined ? { auth } : { auth, data: channelData };
   return { type: "subscribe", channel, proof, ...more };
@@ -154,10 +154,9 @@ function encode(push: Push): string | undefined {
   }
 }
 
-/** Put together by hand: two objects less to be made text for every client that comes. */
+/** Written as it is, with the quotes of JSON in JSON: an id is digits and a dot, so that nothing in it has to be escaped. */
 function encodeWelcome(id: string, activityTimeoutS: number): string {
-  const data = `{"socket_id":${quoted(id)},"activity_timeout":${activityTimeoutS}}`;
-  return `{"event":"pusher:connection_established","data":${quoted(data)}}`;
+  return `{"event":"pusher:connection_established","data":"{\\"socket_id\\":\\"${id}\\",\\"activity_timeout\\":${activityTimeoutS}}"}`;
 }
 
 /** The hot one: every delivery is this string. Written at once it takes 0.12 µs, put together of its parts twice that. */

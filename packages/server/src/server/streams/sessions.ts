@@ -5,7 +5,7 @@ import { isEngineAway } from "../../domain/error.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { hasStalled } from "../../hub/liveness.ts";
 import type { RejectedClient } from "../websocket/admission.ts";
-import { type HandshakeContext, handleHandshake, type PendingUsers } from "../websocket/handshake.ts";
+import { type Handshake, handleHandshake, type PendingUsers } from "../websocket/handshake.ts";
 import { HandshakeQueue } from "../websocket/handshake-queue.ts";
 import type { HandshakeOptions, SocketData } from "../websocket/listen-options.ts";
 import { openSocket } from "../websocket/socket-handler.ts";
@@ -28,6 +28,9 @@ export interface SessionSettings {
   /** How long a connection lives without a request, in seconds. */
   readonly sessionTimeoutS: number;
 }
+
+/** The request that opens a session. */
+type SessionRequest = Pick<Handshake, "request" | "url" | "caller">;
 
 /** What another kind of session does differently. */
 export interface SessionKind extends Pick<HttpSocketOptions, "encode" | "pingFrame"> {
@@ -99,11 +102,7 @@ export class Sessions {
   }
 
   /** A response is the answer of what was asked before: the program's middleware, or a limit. */
-  async open(
-    options: HandshakeOptions,
-    context: Omit<HandshakeContext, "server">,
-    kind: SessionKind,
-  ): Promise<Session | Response> {
+  async open(options: HandshakeOptions, context: SessionRequest, kind: SessionKind): Promise<Session | Response> {
     const underWay = this.#opening.get(kind.id);
     if (underWay) return underWay;
     const opening = this.#open(options, context, kind).finally(() => this.#opening.delete(kind.id));
@@ -133,11 +132,7 @@ export class Sessions {
     this.#reading.delete(reader);
   }
 
-  async #open(
-    options: HandshakeOptions,
-    context: Omit<HandshakeContext, "server">,
-    kind: SessionKind,
-  ): Promise<Session | Response> {
+  async #open(options: HandshakeOptions, context: SessionRequest, kind: SessionKind): Promise<Session | Response> {
     await this.#queue.waitForTurn();
     let data: Connection | RejectedClient | undefined;
     const upgrade = ({ signal }: Request, given: { readonly data: SocketData }): boolean => {
@@ -147,10 +142,11 @@ export class Sessions {
       data = given.data as Connection | RejectedClient;
       return true;
     };
-    const server = { upgrade } as unknown as HandshakeContext["server"];
+    const server = { upgrade } as unknown as Handshake["server"];
     const answer = await handleHandshake(options, this.#pendingUsers, {
       ...{ ...context, server },
       transport: kind.transport,
+      isOpen: false,
     });
     if (answer) return answer;
     if (!data) throw new Error("A handshake ended without a client.");

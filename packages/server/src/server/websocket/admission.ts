@@ -58,7 +58,7 @@ const NEWEST = 7;
 /** The first version whose clients answer pings. */
 const FIRST_WITH_PINGS = 5;
 
-const PUSHER_PATH = /\/app\/([^/]+)\/?$/;
+const PUSHER_PATH = "/app/";
 const VERSION = /^v?\d[\w.+-]{0,63}$/;
 
 export interface AdmissionRequest {
@@ -79,7 +79,14 @@ interface Asked {
 
 function read(url: RequestUrl): Asked {
   const path = url.pathname;
-  return { path, pusherKey: PUSHER_PATH.exec(path)?.[1], query: new Query(url) };
+  return { path, pusherKey: pusherKeyIn(path), query: new Query(url) };
+}
+
+/** What is last in it, with or without a slash behind it, if `/app/` is before that. A regular expression leaves a list and two more texts. */
+function pusherKeyIn(path: string): string | undefined {
+  const end = path.endsWith("/") ? path.length - 1 : path.length;
+  const from = path.lastIndexOf("/", end - 1) + 1;
+  return from < end && path.endsWith(PUSHER_PATH, from) ? path.slice(from, end) : undefined;
 }
 
 /**
@@ -323,7 +330,8 @@ export function newConnectionId(node: number): string {
     crypto.getRandomValues(numbers);
     next = 0;
   }
-  const [high = 0, low = 0] = [numbers[next], numbers[next + 1]];
+  const high = numbers[next] ?? 0;
+  const low = numbers[next + 1] ?? 0;
   next += 2;
   return `${node}.${high * 0x10000 + (low & 0xffff)}`;
 }

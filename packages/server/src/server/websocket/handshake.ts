@@ -13,38 +13,32 @@ import type { Caller } from "../http/caller.ts";
 import { type AdmittedClient, admit, type RejectedClient, rejectionFor } from "./admission.ts";
 import type { HandshakeOptions, Listener, SocketData } from "./listen-options.ts";
 
-export interface HandshakeContext {
+export interface Handshake {
   readonly request: Request;
   readonly url: RequestUrl;
   readonly caller: Caller;
   readonly server: Pick<Listener, "upgrade">;
   /** Of requests that are answered bit by bit in place of a WebSocket: no endpoint of the program has such clients. */
   readonly transport?: Transport;
+  /** It has become a WebSocket: with an open socket, its end is what counts it no longer. */
+  isOpen: boolean;
 }
 
 /** Users that a guard authenticated, until their connection is open. */
 export type PendingUsers = WeakMap<Connection, User>;
 
-/** One that is under way. */
-interface Handshake extends HandshakeContext {
-  /** It has become a WebSocket: with an open socket, its end is what counts it no longer. */
-  isOpen: boolean;
-}
-
 /** Undefined where it has become a WebSocket, if only to send the reason why not. */
 export function handleHandshake(
   options: HandshakeOptions,
   pendingUsers: PendingUsers,
-  context: HandshakeContext,
+  handshake: Handshake,
 ): Awaitable<Response | undefined> {
   const { hub, ipConnectionLimiter } = options;
-  const { request, url } = context;
-  const { address } = context.caller;
+  const { request, url } = handshake;
+  const { address } = handshake.caller;
   if (options.isDraining()) return shuttingDown();
   const waitS = ipConnectionLimiter.acquire(address);
   if (waitS !== undefined) return tooManyConnections(hub, address, waitS, ipConnectionLimiter.messageFor(address));
-  const { caller, server, transport } = context;
-  const handshake: Handshake = { request, url, caller, server, ...(transport && { transport }), isOpen: false };
   const decision = options.dashboard.isLive(url)
     ? connectDashboard(options, handshake)
     : unlessAborted(request, decide(options, pendingUsers, handshake), handshake);

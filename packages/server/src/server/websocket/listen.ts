@@ -11,7 +11,7 @@ import type { RequestHandler } from "../http/router.ts";
 import {
   addressForbidden,
   badRequest,
-  type HandshakeContext,
+  type Handshake,
   handleHandshake,
   handshakeForbidden,
   type PendingUsers,
@@ -98,10 +98,10 @@ function dispatcher(
     const setting = options.barrier?.(caller.address);
     if (setting) return handshakeForbidden(hub, caller, barred(setting));
     if (!acceptsWebSockets) return badRequest("This port is for the HTTP API, and takes no WebSockets.");
-    const context = { request, url, caller, server };
+    const handshake = { request, url, caller, server, isOpen: false };
     const turn = queue.waitForTurn();
-    if (!turn) return handleHandshake(options, pendingUsers, context);
-    return handleInTurn(turn, options, pendingUsers, context);
+    if (!turn) return handleHandshake(options, pendingUsers, handshake);
+    return handleInTurn(turn, options, pendingUsers, handshake);
   };
 }
 
@@ -109,10 +109,10 @@ async function handleInTurn(
   turn: Promise<void>,
   options: ListenOptions,
   pendingUsers: PendingUsers,
-  context: HandshakeContext,
+  handshake: Handshake,
 ): Promise<Response | undefined> {
   await turn;
-  return handleHandshake(options, pendingUsers, context);
+  return handleHandshake(options, pendingUsers, handshake);
 }
 
 /** A client that keeps its connection opens another one for its next request, and comes to another server. */
