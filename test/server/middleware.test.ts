@@ -12,9 +12,9 @@ import {
 import { MiddlewareStack } from "../../packages/server/src/server/embed/middleware.ts";
 import { eventually } from "../support/eventually.ts";
 import { connectNative } from "../support/native-client.ts";
-import { connectPusher } from "../support/pusher-client.ts";
+import { connectPusher, signedFetch, signedUrl } from "../support/pusher-client.ts";
 import { connectRaw } from "../support/raw-socket.ts";
-import { socketUrl, startServer } from "../support/server.ts";
+import { APP, socketUrl, startServer } from "../support/server.ts";
 import { connect } from "../support/socket.ts";
 
 async function start(config: Parameters<typeof startServer>[0] = {}) {
@@ -177,6 +177,55 @@ describe("middleware (O24)", () => {
       "an HTTP request: a secret",
       "an HTTP request: Middleware neither called next() nor returned a Response.",
     ]);
+  });
+
+  test("makes another answer of the API's, which keeps its type and its status", async () => {
+    const { server } = await start();
+    server.use("request", async (_, next) => {
+      const answer = await next();
+      return answer && new Response(await answer.text(), answer);
+    });
+    const event = { name: "news", channel: "lobby", data: "{}" };
+    const answer = await signedFetch(server.url, APP, "POST", "/events", { body: event });
+    const type = "application/json;charset=utf-8";
+    expect([answer.status, answer.headers.get("content-type"), await answer.text()]).toEqual([200, type, "{}"]);
+  });
+
+  test("that has read a call's body leaves none for the API, which says so, whether its length was known or not", async () => {
+    const { server, failures } = await start();
+    server.use("request", async ({ request }, next) => {
+      await request.text();
+      return next();
+    });
+    const body = JSON.stringify({ name: "news", channel: "lobby", data: "{}" });
+    const url = signedUrl(server.url, APP, "POST", "/events", { body: JSON.parse(body) });
+    const inChunks = new ReadableStream({
+      async start(controller) {
+        controller.enqueue(new TextEncoder().encode(body));
+        await Bun.sleep(20);
+        controller.close();
+      },
+    });
+    for (const sent of [body, inChunks]) {
+      const answer = await fetch(url, { method: "POST", body: sent });
+      expect([answer.status, (await answer.json()).error]).toEqual([400, "The body could not be read to its end."]);
+    }
+    expect(failures).toEqual([]);
+  });
+
+  test("leads a request and a handshake elsewhere by their address", async () => {
+    const { server } = await start();
+    server.use("request", ({ url }, next) => {
+      url.pathname = url.pathname.replace("/alias/", `/apps/${APP.id}/`);
+      return next();
+    });
+    server.use("handshake", ({ url }, next) => {
+      url.pathname = url.pathname.replace("/app/old-key", `/app/${APP.key}`);
+      return next();
+    });
+    const asked = signedUrl(server.url, APP, "GET", "/channels").replace(`/apps/${APP.id}/`, "/alias/");
+    expect(await (await fetch(asked)).json()).toEqual({ channels: {} });
+    await connectPusher(server.url, { app: { ...APP, key: "old-key" } });
   });
 
   test("that calls next() twice gets an error, as in Hono", async () => {

@@ -417,7 +417,7 @@ export interface HttpInput {
 
 /** How publications reach sockets. */
 export interface FanoutInput {
-  /** Longest time a publication waits so that one write carries several, in milliseconds; 0 holds nothing. Only where this time or the one before it has seen 32 writes to sockets, and only in a channel that was written to within this time: a lone message never waits, and the order of what a client receives stays. Takes a whole number from 0 to 100. Default: `0`. */
+  /** Longest time a publication waits so that one write carries several, in milliseconds; 0 holds nothing. Only where this time has seen 32 writes to sockets, or the one before it has put off as many, and only in a channel that was written to within this time: a lone message never waits, and the order of what a client receives stays. Takes a whole number from 0 to 100. Default: `0`. */
   readonly holdMs?: number | undefined;
 }
 

@@ -36,7 +36,16 @@ export function readBody(request: Request, limitBytes: number): Promise<Uint8Arr
   checkLength(declared, limitBytes);
   // Only where the length is not declared: asking for `request.body` makes a stream of it, at twice the cost of the call.
   if (declared !== null || !request.body) return request.bytes().then(undefined, unreadable);
-  return new Response(limitedStream(request.body, limitBytes)).bytes().catch(unreadable);
+  return readUndeclared(request.body, limitBytes);
+}
+
+/** A stream that somebody else reads already fails at once. */
+async function readUndeclared(body: ReadableStream<Uint8Array>, limitBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return await new Response(limitedStream(body, limitBytes)).bytes();
+  } catch (error) {
+    return unreadable(error);
+  }
 }
 
 function unreadable(error: unknown): never {

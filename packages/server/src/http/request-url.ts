@@ -49,3 +49,10 @@ class PlainUrl implements RequestUrl {
     return this.#searchParams;
   }
 }
+
+/** The key in a path of Pusher's clients: what is last in it, with or without a slash behind it, if `/app/` is before that. A regular expression leaves a list and two more texts. */
+export function pusherKeyIn(path: string): string | undefined {
+  const end = path.endsWith("/") ? path.length - 1 : path.length;
+  const from = path.lastIndexOf("/", end - 1) + 1;
+  return from < end && path.endsWith("/app/", from) ? path.slice(from, end) : undefined;
+}

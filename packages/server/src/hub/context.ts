@@ -13,6 +13,16 @@ import type { HubLimits, HubOptions } from "./options.ts";
 import { Tenants } from "./tenants.ts";
 import type { ScheduleTurn } from "./turn-queue.ts";
 
+interface Observers {
+  readonly all: readonly Observer[];
+  /** Those that look at publications: to call the others for nothing takes a tenth of a client event. */
+  readonly ofPublications: readonly Observer[];
+}
+
+function observersIn(all: readonly Observer[]): Observers {
+  return { all, ofPublications: all.filter((one) => !one.ignoresPublications) };
+}
+
 export class HubContext {
   limits: HubLimits;
   /** Nothing is sent before there is one. */
@@ -37,10 +47,9 @@ export class HubContext {
   readonly held: HeldDepartures;
   /** When all connections were last looked at. */
   sweptAtMs = 0;
-  readonly #observers: readonly Observer[];
-  readonly #observersOfAll: readonly Observer[];
-  /** Those of them that look at publications: to call the others for nothing takes a tenth of a client event. */
-  readonly #observersOfPublications: readonly Observer[];
+  readonly #observers: Observers;
+  /** Those that hear of the server's own apps, too. */
+  readonly #observersOfAll: Observers;
   readonly #scheduleTurn: ScheduleTurn;
   #running = 0;
 
@@ -57,9 +66,9 @@ export class HubContext {
     this.channels = options.channels ?? new Channels();
     this.tenants = new Tenants(this.channels, this.broker);
     this.nodeNumber = nodeNumber(options.node().id);
-    this.#observersOfAll = options.observersOfAll ?? [];
-    this.#observers = [...(options.observers ?? []), ...this.#observersOfAll];
-    this.#observersOfPublications = this.#observers.filter((one) => !one.ignoresPublications);
+    const ofAll = options.observersOfAll ?? [];
+    this.#observersOfAll = observersIn(ofAll);
+    this.#observers = observersIn([...(options.observers ?? []), ...ofAll]);
     this.#scheduleTurn = options.scheduleTurn;
   }
 
@@ -75,8 +84,8 @@ export class HubContext {
   }
 
   #observersFor(event: HubEvent): readonly Observer[] {
-    if (concernsReserved(event)) return this.#observersOfAll;
-    return event.type === "published" ? this.#observersOfPublications : this.#observers;
+    const observers = concernsReserved(event) ? this.#observersOfAll : this.#observers;
+    return event.type === "published" ? observers.ofPublications : observers.all;
   }
 
   observeFailure(error: unknown, during: string): void {

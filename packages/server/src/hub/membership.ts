@@ -11,7 +11,7 @@ import { inOrder, type Step } from "./awaitable.ts";
 import type { Bans } from "./bans.ts";
 import type { HubContext } from "./context.ts";
 import { utf8Bytes } from "./limits.ts";
-import type { PresenceRegistrar } from "./presence-registrar.ts";
+import { NO_NEWS, type PresenceRegistrar } from "./presence-registrar.ts";
 import type { Quotas } from "./quotas.ts";
 import { type CatchUp, catchUpWithoutPast, type Reading, withCatchUp } from "./recovery.ts";
 import type { Tenant } from "./tenants.ts";
@@ -40,8 +40,6 @@ interface Joining {
   isRegistered: boolean;
   isSubscribed: boolean;
 }
-
-const NO_NEWS: readonly HubEvent[] = [];
 
 /** Some 3 ms. */
 const LEAVES_PER_TURN = 200;
@@ -333,7 +331,8 @@ export function subscribedReply(
   hub: ReplyHost,
   connection: Connection,
   channel: string,
-  { ref, by }: Pick<SubscribedPush, "ref" | "by">,
+  ref: SubscribedPush["ref"],
+  by?: SubscribedPush["by"],
 ): JoinReply {
   return (members, { position, recovered, rewound, complete: isAll, events, isMissing }) => {
     const complete = rewound === undefined ? undefined : isAll === true;

@@ -13,7 +13,7 @@ import type { SubscriptionCounts } from "./subscription-counts.ts";
 
 type Change = "occupied" | "vacated" | undefined;
 
-const NO_NEWS: readonly HubEvent[] = [];
+export const NO_NEWS: readonly HubEvent[] = [];
 
 export class PresenceRegistrar {
   readonly #context: HubContext;

@@ -300,7 +300,7 @@ async function putInto(hub: Host, connection: Connection, { channel, ...act }: S
   const member = traits.presence && id !== undefined ? { id, ...info } : undefined;
   if (act.stickyUntilMs === undefined) connection.wasPlaced = true;
   if (traits.private) connection.isAuthenticated = true;
-  const reply = subscribedReply(hub, connection, channel, { by: "server" });
+  const reply = subscribedReply(hub, connection, channel, undefined, "server");
   const joined = Promise.try(() => hub.join(connection, channel, member, reply)).then(
     () => {
       if (!connection.isIn(channel)) return false;

@@ -97,7 +97,7 @@ const MAX_HOLD_MS = 100;
 
 const fanout = section("How publications reach sockets.", {
   holdMs: integer(
-    "Longest time a publication waits so that one write carries several, in milliseconds; 0 holds nothing. Only where this time or the one before it has seen 32 writes to sockets, and only in a channel that was written to within this time: a lone message never waits, and the order of what a client receives stays.",
+    "Longest time a publication waits so that one write carries several, in milliseconds; 0 holds nothing. Only where this time has seen 32 writes to sockets, or the one before it has put off as many, and only in a channel that was written to within this time: a lone message never waits, and the order of what a client receives stays.",
     0,
     MAX_HOLD_MS,
   ).apply(withDefault, 0),

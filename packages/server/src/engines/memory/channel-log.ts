@@ -38,6 +38,7 @@ export class ChannelLog implements KeptLog {
     this.#atMs.push(this.#lastAtMs);
   }
 
+  /** The log is the list of its own entries: one object less for each channel. */
   get entries(): this {
     return this;
   }
@@ -77,7 +78,7 @@ export class ChannelLog implements KeptLog {
   }
 }
 
-/** An event that is looked at, until the log forgets or gains any. */
+/** An event that is looked at, until the log forgets any. */
 class Entry implements KeptEvent {
   readonly expiresAtMs: number;
   readonly atMs: number;

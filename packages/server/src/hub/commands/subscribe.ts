@@ -234,7 +234,7 @@ function act(
   const channel = asked.name;
   // Again: while permission was asked for others may have come, or the channel may have become another.
   checkRoom(hub, connection.app, hub.channel(connection.app, channel) ?? asked);
-  const reply = subscribedReply(hub, connection, channel, command);
+  const reply = subscribedReply(hub, connection, channel, command.ref);
   const joined = hub.join(connection, channel, permission.member, reply, command);
   if (joined instanceof Promise) return noteLater(hub, connection, channel, permission, joined);
   if (connection.isIn(channel)) noteGrant(connection, channel, permission, hub.clock);

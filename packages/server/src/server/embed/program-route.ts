@@ -134,10 +134,19 @@ async function runAround(
 ): Promise<Response> {
   const { address } = identify(request, url, listener);
   try {
-    const call = { request, url: new URL(url.href), address };
-    return (await around(call, () => handler(request, url, listener))) ?? errorResponseFor(undefined);
+    // What the program changes in it is what the server then goes by.
+    const own = new URL(url.href);
+    const next = () => withHeaders(handler(request, own, listener));
+    return (await around({ request, url: own, address }, next)) ?? errorResponseFor(undefined);
   } catch (error) {
     if (!isKnownError(error)) failed(error, "an HTTP request");
     return errorResponseFor(error);
   }
+}
+
+/** Bun makes the type of a body a header once the headers are asked for, and a program may make another answer of this one's. */
+async function withHeaders(answer: Awaitable<Response>): Promise<Response> {
+  const response = await answer;
+  void response.headers;
+  return response;
 }

@@ -2,7 +2,7 @@
 
 import { Disconnect } from "../../domain/error.ts";
 import { type Barrier, barred } from "../../guards/ip.ts";
-import type { RequestUrl } from "../../http/request-url.ts";
+import { pusherKeyIn, type RequestUrl } from "../../http/request-url.ts";
 import { compensateSilence, hasStalled } from "../../hub/liveness.ts";
 import type { Endpoint, EndpointDefinition, Params } from "./endpoint.ts";
 import type { EndpointConnection } from "./endpoint-connection.ts";
@@ -21,8 +21,6 @@ interface Registration {
 
 /** `/a/b`, with `:name` for a part and `*` for all the rest. */
 const PATH = /^(?:\/(?:[-A-Za-z0-9_.~]+|:[A-Za-z_]\w*))*\/(?:[-A-Za-z0-9_.~]+|:[A-Za-z_]\w*|\*)$/;
-/** Pusher's clients may put a path of their own in front of theirs. */
-const PUSHER_PATH = /\/app\/[^/]+$/;
 
 export class EndpointRegistry implements Iterable<RegisteredEndpoint> {
   readonly #placed: Registration[] = [];
@@ -45,7 +43,8 @@ export class EndpointRegistry implements Iterable<RegisteredEndpoint> {
     }
     const pattern = new URLPattern({ pathname: path });
     const own = path === "/" ? undefined : this.#own().find((pathname) => pattern.test({ pathname }));
-    if (own !== undefined || PUSHER_PATH.test(path)) {
+    // Pusher's clients may put a path of their own in front of theirs.
+    if (own !== undefined || pusherKeyIn(path) !== undefined) {
       throw new TypeError(`An endpoint at ${path} would take ${own ?? "/app/KEY"}, which is the server's own.`);
     }
     if (this.#placed.some(({ endpoint }) => endpoint.path === path))

@@ -2,7 +2,7 @@
 
 import type { Awaitable } from "../../domain/ports.ts";
 import { errorResponse, methodNotAllowed } from "../../http/error-response.ts";
-import type { RequestUrl } from "../../http/request-url.ts";
+import { pusherKeyIn, type RequestUrl } from "../../http/request-url.ts";
 
 /** What a route may ask of the listener that the request came through. Bun's server has this form. */
 export interface HttpListener {
@@ -94,7 +94,7 @@ function upgradeRequired(): Response {
 }
 
 function notFound({ method }: Request, { pathname }: RequestUrl): Response {
-  if (method === "GET" && /\/app\/[^/]+\/?$/.test(pathname)) return upgradeRequired();
+  if (method === "GET" && pusherKeyIn(pathname) !== undefined) return upgradeRequired();
   const message = `There is nothing at ${pathname}. WebSocket clients connect to /app/KEY or to /.`;
   return errorResponse(404, "not_found", message);
 }

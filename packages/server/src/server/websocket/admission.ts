@@ -8,7 +8,7 @@ import type { User } from "../../domain/message.ts";
 import type { AppStore, Awaitable, Clock, Guard } from "../../domain/ports.ts";
 import type { Protocol } from "../../domain/transport.ts";
 import { Query } from "../../http/query.ts";
-import type { RequestUrl } from "../../http/request-url.ts";
+import { pusherKeyIn, type RequestUrl } from "../../http/request-url.ts";
 import { keepHeaders, sharedHeaders } from "../../observers/feed/shown-headers.ts";
 import type { Caller } from "../http/caller.ts";
 
@@ -58,7 +58,6 @@ const NEWEST = 7;
 /** The first version whose clients answer pings. */
 const FIRST_WITH_PINGS = 5;
 
-const PUSHER_PATH = "/app/";
 const VERSION = /^v?\d[\w.+-]{0,63}$/;
 
 export interface AdmissionRequest {
@@ -80,13 +79,6 @@ interface Asked {
 function read(url: RequestUrl): Asked {
   const path = url.pathname;
   return { path, pusherKey: pusherKeyIn(path), query: new Query(url) };
-}
-
-/** What is last in it, with or without a slash behind it, if `/app/` is before that. A regular expression leaves a list and two more texts. */
-function pusherKeyIn(path: string): string | undefined {
-  const end = path.endsWith("/") ? path.length - 1 : path.length;
-  const from = path.lastIndexOf("/", end - 1) + 1;
-  return from < end && path.endsWith(PUSHER_PATH, from) ? path.slice(from, end) : undefined;
 }
 
 /**

@@ -15,7 +15,7 @@ import type { HandshakeOptions, Listener, SocketData } from "./listen-options.ts
 
 export interface Handshake {
   readonly request: Request;
-  readonly url: RequestUrl;
+  url: RequestUrl;
   readonly caller: Caller;
   readonly server: Pick<Listener, "upgrade">;
   /** Of requests that are answered bit by bit in place of a WebSocket: no endpoint of the program has such clients. */
@@ -96,7 +96,10 @@ async function runMiddleware(
   const { request, url, caller } = context;
   let isOpen = false;
   try {
-    const info = { request, url: new URL(url.href), address: caller.address, endpoint: match?.endpoint.path };
+    // What the program changes in it is what the server then goes by.
+    const own = new URL(url.href);
+    context.url = own;
+    const info = { request, url: own, address: caller.address, endpoint: match?.endpoint.path };
     const answer = await middleware.handshake?.(info, async () => {
       const rejected = await connect(options, pendingUsers, match, context);
       isOpen = rejected === undefined;

@@ -8,7 +8,7 @@
 import type { Clock } from "../../domain/ports.ts";
 import type { Fanout, Socket, TopicWriter } from "../../domain/transport.ts";
 
-/** Some 150 µs of system calls. Where a millisecond has seen fewer, nothing is held. */
+/** Some 150 µs of system calls. Where a window has seen fewer, and the one before it has put off fewer, nothing is held. */
 const BUSY_WRITES = 32;
 /** Bun writes a socket's messages out when there are so many: more would not save a write. */
 const MAX_FRAMES = 32;
