@@ -83,16 +83,23 @@ test(
       { url: `http://127.0.0.1:${proxy.port}`, token },
     );
     const isThere = async () => (await server.channel("private-kept").info())?.subscribers === 1;
+    const push = (n: number) => server.toChannel("private-kept").push({ event: "e", data: n });
+    const heardUpTo = (n: number) =>
+      eventually(async () => {
+        const heard = await page.evaluate(() => (globalThis as unknown as { heard: string[] }).heard);
+        expect(heard.map(Number)).toEqual(Array.from({ length: n + 1 }, (_, at) => at));
+      });
+    await eventually(async () => expect(await isThere()).toBe(true));
+    // Whoever has read nothing of the stream may not come again by the ticket.
+    await push(0);
+    await heardUpTo(0);
     for (let n = 1; n <= 3; n++) {
       await eventually(async () => expect(await isThere()).toBe(true));
       proxy.cut();
       await eventually(async () => expect(await isThere()).toBe(false));
-      await server.toChannel("private-kept").push({ event: "e", data: n });
+      await push(n);
       proxy.mend();
-      await eventually(async () => {
-        const heard = await page.evaluate(() => (globalThis as unknown as { heard: string[] }).heard);
-        expect(heard.map(Number)).toEqual(Array.from({ length: n }, (_, at) => at + 1));
-      });
+      await heardUpTo(n);
     }
   },
   TEST_MS,
