@@ -326,7 +326,7 @@ interface ReplyHost {
   observe(event: HubEvent): void;
 }
 
-/** `mark` is what the client knows the answer by, or that it asked for nothing. */
+/** The client knows the answer by `ref`; `by` says that it asked for nothing. */
 export function subscribedReply(
   hub: ReplyHost,
   connection: Connection,
